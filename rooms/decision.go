@@ -1,0 +1,173 @@
+package rooms
+
+import (
+	"crypto/ed25519"
+	"errors"
+	"fmt"
+	"slices"
+
+	"warren/rooms/errs"
+)
+
+// CheckpointEvery is the distance in heights between headers that carry a digest of the state.
+const CheckpointEvery = 64
+
+// Batch is what a leading controller puts in order as one step.
+type Batch struct {
+	_        struct{} `cbor:",toarray"`
+	Epoch    uint64
+	Term     uint64 // raft term of the proposal
+	Time     int64  // ms since the Unix epoch by the leader's clock
+	Dir      uint64 // directory version by which rights are judged; for the directory itself its own previous height
+	Leader   NodeID
+	Requests []Request
+	Sig      []byte // Ed25519 by Leader over the hash of everything above
+}
+
+type unsignedBatch struct {
+	_           struct{} `cbor:",toarray"`
+	Room        RoomID
+	Epoch, Term uint64
+	Time        int64
+	Dir         uint64
+	Leader      NodeID
+	Requests    []Hash
+}
+
+func (b *Batch) signHash(room RoomID) Hash {
+	ids := make([]Hash, len(b.Requests))
+	for i := range b.Requests {
+		ids[i] = hashOf("warren/request-in-batch/1", &b.Requests[i])
+	}
+	return hashOf("warren/batch/1", unsignedBatch{
+		Room: room, Epoch: b.Epoch, Term: b.Term, Time: b.Time, Dir: b.Dir, Leader: b.Leader, Requests: ids,
+	})
+}
+
+// Sign fills in leader and signature.
+func (b *Batch) Sign(room RoomID, key ed25519.PrivateKey) {
+	b.Leader = NodeOf(key.Public().(ed25519.PublicKey))
+	h := b.signHash(room)
+	b.Sig = ed25519.Sign(key, h[:])
+}
+
+// SignatureOK reports whether Leader signed the batch for this room.
+func (b *Batch) SignatureOK(room RoomID) bool {
+	h := b.signHash(room)
+	return len(b.Sig) == ed25519.SignatureSize && ed25519.Verify(b.Leader.Public(), h[:], b.Sig)
+}
+
+// Hash is the payload hash that the header names.
+func (b *Batch) Hash() Hash { return hashOf("warren/payload/1", b) }
+
+// Verdicts holds one errs.Kind for each request of a batch, in order. errs.OK: applied.
+type Verdicts []byte
+
+// At returns the verdict of the i-th request.
+func (v Verdicts) At(i int) errs.Kind { return errs.Kind(v[i]) }
+
+// Hash is the verdict hash that the header names.
+func (v Verdicts) Hash() Hash { return hashOf("warren/verdicts/1", []byte(v)) }
+
+// Header is what controllers sign: one step of a room's history.
+type Header struct {
+	_        struct{} `cbor:",toarray"`
+	Room     RoomID
+	Epoch    uint64
+	Height   uint64 // 1, 2, 3 … in the room
+	Prev     Hash   // hash of the header below; the room id at height 1
+	Time     int64  // ms; never goes back in a room
+	Dir      uint64 // directory version; never goes back in a room
+	Seq      uint64 // events of the room before this decision
+	Payload  Hash
+	Verdicts Hash
+	State    Hash // digest of the state after this decision, at heights divisible by CheckpointEvery; else zero
+}
+
+// Hash is what the signatures of a certificate cover.
+func (h *Header) Hash() Hash { return hashOf("warren/header/1", h) }
+
+// Signature is one controller's signature over a header's hash.
+type Signature struct {
+	_    struct{} `cbor:",toarray"`
+	Node NodeID
+	Sig  []byte
+}
+
+// Certificate holds signatures of a quorum of the room's controllers over the header, sorted by node.
+type Certificate []Signature
+
+// Faults returns f, the number of traitors that n controllers bear: ⌊(n−1)/3⌋.
+func Faults(n int) int { return (n - 1) / 3 }
+
+// Quorum returns how many of n controllers must sign: ⌊(n+f)/2⌋+1, so that two quorums share an honest one.
+// 1 of 1, 2 of 2, 2 of 3, 3 of 4, 5 of 7.
+func Quorum(n int) int { return (n+Faults(n))/2 + 1 }
+
+// Errors of Certificate.Verify.
+var (
+	ErrNoQuorum     = errors.New("certificate: fewer valid signatures of distinct controllers than a quorum")
+	ErrBadSignature = errors.New("certificate: a signature does not verify")
+)
+
+// SignHeader returns node's signature over the header's hash.
+func SignHeader(h Hash, key ed25519.PrivateKey) Signature {
+	return Signature{Node: NodeOf(key.Public().(ed25519.PublicKey)), Sig: ed25519.Sign(key, h[:])}
+}
+
+// OK reports whether the signature is the node's over h.
+func (s Signature) OK(h Hash) bool {
+	return len(s.Sig) == ed25519.SignatureSize && ed25519.Verify(s.Node.Public(), h[:], s.Sig)
+}
+
+// Verify checks that c holds valid signatures over h of a quorum of the controllers. Signatures of others, and the same node twice,
+// make it invalid: a certificate has one form.
+func (c Certificate) Verify(h Hash, controllers []NodeID) error {
+	if len(controllers) == 0 || len(c) < Quorum(len(controllers)) {
+		return ErrNoQuorum
+	}
+	for i, s := range c {
+		if i > 0 && compareNodes(c[i-1].Node, s.Node) >= 0 {
+			return fmt.Errorf("certificate: signatures are not sorted by distinct node: %w", ErrNoQuorum)
+		}
+		if !slices.Contains(controllers, s.Node) {
+			return fmt.Errorf("certificate: %s is no controller: %w", s.Node.Short(), ErrNoQuorum)
+		}
+		if !s.OK(h) {
+			return ErrBadSignature
+		}
+	}
+	return nil
+}
+
+// MakeCertificate sorts signatures into a certificate. It does not check them.
+func MakeCertificate(sigs []Signature) Certificate {
+	c := slices.Clone(sigs)
+	slices.SortFunc(c, func(a, b Signature) int { return compareNodes(a.Node, b.Node) })
+	return c
+}
+
+func compareNodes(a, b NodeID) int { return slices.Compare(a[:], b[:]) }
+
+// Decision is a batch with what came of it and the proof that the controllers agreed.
+type Decision struct {
+	_        struct{} `cbor:",toarray"`
+	Header   Header
+	Batch    Batch
+	Verdicts Verdicts
+	Cert     Certificate
+}
+
+// CheckShape reports whether the parts of the decision belong together: payload and verdict hashes, and one verdict a request.
+// It checks no signature.
+func (d *Decision) CheckShape() error {
+	switch {
+	case len(d.Verdicts) != len(d.Batch.Requests):
+		return fmt.Errorf("decision %d: %d verdicts for %d requests", d.Header.Height, len(d.Verdicts), len(d.Batch.Requests))
+	case d.Batch.Hash() != d.Header.Payload:
+		return fmt.Errorf("decision %d: the batch is not the one the header names", d.Header.Height)
+	case d.Verdicts.Hash() != d.Header.Verdicts:
+		return fmt.Errorf("decision %d: the verdicts are not those the header names", d.Header.Height)
+	}
+	return nil
+}

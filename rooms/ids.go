@@ -1,0 +1,96 @@
+package rooms
+
+import (
+	"crypto/ed25519"
+	"crypto/sha256"
+	"encoding/base32"
+	"errors"
+	"fmt"
+)
+
+// Hash is a SHA-256 digest.
+type Hash [32]byte
+
+// RoomID names a room for ever: the hash of the directory's previous header and the request that made the room.
+type RoomID = Hash
+
+// NodeID names a node: its raw Ed25519 public key.
+type NodeID [ed25519.PublicKeySize]byte
+
+var text = base32.StdEncoding.WithPadding(base32.NoPadding)
+
+// lower32 is RFC 4648 base32 in lower case without padding: safe in IRC tags, JIDs, file names and URLs.
+func lower32(b []byte) string {
+	s := []byte(text.EncodeToString(b))
+	for i, c := range s {
+		if 'A' <= c && c <= 'Z' {
+			s[i] = c + 'a' - 'A'
+		}
+	}
+	return string(s)
+}
+
+func parse32(s string) ([]byte, error) {
+	b := []byte(s)
+	for i, c := range b {
+		switch {
+		case 'a' <= c && c <= 'z':
+			b[i] = c - 'a' + 'A'
+		case '2' <= c && c <= '7':
+		default:
+			return nil, fmt.Errorf("character %d is not lower-case base32", i+1)
+		}
+	}
+	return text.DecodeString(string(b))
+}
+
+// String returns 52 characters of lower-case base32.
+func (h Hash) String() string { return lower32(h[:]) }
+
+// Short returns the first 8 characters of String, for people.
+func (h Hash) Short() string { return h.String()[:8] }
+
+// IsZero reports whether h is all zeros.
+func (h Hash) IsZero() bool { return h == Hash{} }
+
+// MsgID is the public id of what came of a request: the IRC msgid and the XMPP stanza-id. 32 characters, 160 bits of the request's hash.
+func (h Hash) MsgID() string { return lower32(h[:20]) }
+
+// String returns 52 characters of lower-case base32.
+func (n NodeID) String() string { return lower32(n[:]) }
+
+// Short returns the first 8 characters of String, for people.
+func (n NodeID) Short() string { return n.String()[:8] }
+
+// IsZero reports whether n names nobody.
+func (n NodeID) IsZero() bool { return n == NodeID{} }
+
+// Public returns the node's key.
+func (n NodeID) Public() ed25519.PublicKey { return ed25519.PublicKey(n[:]) }
+
+// NodeOf returns the id of the node with this key. It panics when key is not an Ed25519 public key of 32 bytes: a programmer's mistake.
+func NodeOf(key ed25519.PublicKey) NodeID { return NodeID(key) }
+
+// ParseHash reads what Hash.String wrote.
+func ParseHash(s string) (h Hash, err error) {
+	b, err := parse32(s)
+	if err != nil || len(b) != len(h) {
+		return h, errors.Join(fmt.Errorf("parse id %.60q: want 52 characters of lower-case base32", s), err)
+	}
+	return Hash(b), nil
+}
+
+// ParseNode reads what NodeID.String wrote.
+func ParseNode(s string) (NodeID, error) {
+	h, err := ParseHash(s)
+	return NodeID(h), err
+}
+
+// hashOf hashes the canonical encoding of v under a domain, so that no digest of one kind can stand for another.
+func hashOf(domain string, v any) Hash {
+	h := sha256.New()
+	h.Write([]byte(domain))
+	h.Write([]byte{0})
+	h.Write(Marshal(v))
+	return Hash(h.Sum(nil))
+}

@@ -1,0 +1,87 @@
+package rooms
+
+import (
+	"crypto/ed25519"
+
+	"warren/perms"
+)
+
+// Request is a signed wish to change a room. It is immutable once signed.
+//
+// The author is an account (Account is set), a guest (only Nick is set) or the node itself (neither). Device is the key that signs: a node
+// that the account's record lists, or the guest's node. For each (room, device) only the counter after the last one can be ordered.
+type Request struct {
+	_       struct{} `cbor:",toarray"`
+	Room    RoomID
+	Account string // canonical account name, or empty
+	Nick    string // the author's nick in the room, or the guest's; empty for nodes and for accounts that are not occupants
+	Device  NodeID
+	Counter uint64
+	Dir     uint64 // the directory version the author's node saw: the request is judged by this one or a later one
+	Op      Op
+	Body    []byte // canonical CBOR of the op's body
+	Sig     []byte // Ed25519 by Device over the request's ID
+}
+
+type unsignedRequest struct {
+	_             struct{} `cbor:",toarray"`
+	Room          RoomID
+	Account, Nick string
+	Device        NodeID
+	Counter, Dir  uint64
+	Op            Op
+	Body          Hash
+}
+
+// ID is the hash that the author signs; what comes of the request is known by it for ever.
+func (r *Request) ID() Hash {
+	return hashOf("warren/request/1", unsignedRequest{
+		Room: r.Room, Account: r.Account, Nick: r.Nick, Device: r.Device, Counter: r.Counter, Dir: r.Dir, Op: r.Op,
+		Body: hashOf("warren/body/1", r.Body),
+	})
+}
+
+// Principal returns whom the rights are asked for.
+func (r *Request) Principal() perms.Principal {
+	return PrincipalOf(r.Account, r.Nick, r.Device)
+}
+
+// PrincipalOf returns the principal of an account, of a guest (no account), or of a node (neither).
+func PrincipalOf(account, nick string, node NodeID) perms.Principal {
+	switch {
+	case account != "":
+		return perms.Account(account)
+	case nick != "":
+		return perms.Guest(Fold(nick), node.String())
+	}
+	return perms.Node(node.String())
+}
+
+// Sign fills in the device and the signature. Device must be the public half of key.
+func (r *Request) Sign(key ed25519.PrivateKey) {
+	r.Device = NodeOf(key.Public().(ed25519.PublicKey))
+	id := r.ID()
+	r.Sig = ed25519.Sign(key, id[:])
+}
+
+// SignatureOK reports whether the device signed the request. It costs about 70 µs.
+func (r *Request) SignatureOK() bool {
+	id := r.ID()
+	return len(r.Sig) == ed25519.SignatureSize && ed25519.Verify(r.Device.Public(), id[:], r.Sig)
+}
+
+// Fold returns the form under which names (nicks, rooms, objects) are compared: ASCII letters in lower case, as IRC's CASEMAPPING=ascii.
+func Fold(s string) string {
+	for i := 0; i < len(s); i++ {
+		if c := s[i]; 'A' <= c && c <= 'Z' {
+			b := []byte(s)
+			for ; i < len(b); i++ {
+				if c := b[i]; 'A' <= c && c <= 'Z' {
+					b[i] = c + 'a' - 'A'
+				}
+			}
+			return string(b)
+		}
+	}
+	return s
+}
