@@ -1,0 +1,283 @@
+package overlay
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"time"
+
+	"github.com/fxamacker/cbor/v2"
+	"github.com/libp2p/go-libp2p/core/peer"
+	ma "github.com/multiformats/go-multiaddr"
+	manet "github.com/multiformats/go-multiaddr/net"
+)
+
+const (
+	maxTold     = 64 // peers named in one frame, and told of one newcomer
+	toldAddrs   = 8  // addresses named per peer
+	saveAtLeast = 10 * time.Minute
+)
+
+// peersMsg is the payload of a peers frame, as CBOR.
+type peersMsg []toldPeer
+
+// toldPeer is a member and its addresses (binary multiaddrs without peer id).
+type toldPeer struct {
+	_     struct{} `cbor:",toarray"`
+	ID    []byte
+	Addrs [][]byte
+}
+
+// wireDec is the strict decoder for what peers send.
+func wireDec() cbor.DecMode {
+	m, err := cbor.DecOptions{
+		DupMapKey: cbor.DupMapKeyEnforcedAPF, IndefLength: cbor.IndefLengthForbidden, TagsMd: cbor.TagsForbidden,
+		MaxArrayElements: 1024, MaxMapPairs: 16, MaxNestedLevels: 8, ExtraReturnErrors: cbor.ExtraDecErrorUnknownField,
+	}.DecMode()
+	if err != nil {
+		panic("overlay: cbor options: " + err.Error()) // constants above
+	}
+	return m
+}
+
+func encodePeers(list peersMsg) []byte {
+	b, err := cbor.Marshal(list)
+	if err != nil {
+		panic("overlay: encode peers: " + err.Error()) // byte strings only
+	}
+	return b
+}
+
+// decodePeers returns the members and addresses in a peers frame, within the limits; the rest is cut off.
+func decodePeers(b []byte) (map[NodeID][]ma.Multiaddr, error) {
+	var list peersMsg
+	if err := wireDec().Unmarshal(b, &list); err != nil {
+		return nil, fmt.Errorf("%w: peers: %v", errFrame, err)
+	}
+	out := make(map[NodeID][]ma.Multiaddr)
+	for _, t := range list[:min(len(list), maxTold)] {
+		if len(t.ID) != len(NodeID{}) {
+			return nil, fmt.Errorf("%w: peers: id of %d bytes", errFrame, len(t.ID))
+		}
+		for _, raw := range t.Addrs[:min(len(t.Addrs), toldAddrs)] {
+			if len(raw) > maxAddrLen {
+				continue
+			}
+			if m, err := ma.NewMultiaddrBytes(raw); err == nil && len(m) > 0 {
+				out[NodeID(t.ID)] = append(out[NodeID(t.ID)], m)
+			}
+		}
+	}
+	return out, nil
+}
+
+// learnPeers takes the addresses another member named. They are rumours: tried, never passed on.
+func (o *Overlay) learnPeers(b []byte) error {
+	told, err := decodePeers(b)
+	if err != nil {
+		return err
+	}
+	for id, addrs := range told {
+		if p := o.peer(id); p != nil {
+			p.addAddrs(rumourAddrs, addrs)
+		}
+	}
+	return nil
+}
+
+// choreLoop does what may take a while when a peer has come up: save its addresses, introduce it.
+func (o *Overlay) choreLoop() {
+	saved := make(map[NodeID]PeerAddrs)
+	for {
+		select {
+		case <-o.ctx.Done():
+			return
+		case <-o.chores.wake:
+		}
+		for _, p := range o.chores.take() {
+			p.learnOwn()
+			o.save(p, saved)
+			o.introduce(p)
+		}
+	}
+}
+
+// learnOwn takes over the addresses that the peer named when it was identified.
+func (p *peerLink) learnOwn() {
+	addrs := p.o.h.Peerstore().Addrs(p.pid)
+	own := make([]ma.Multiaddr, 0, len(addrs))
+	for _, a := range addrs {
+		if len(own) < maxAddrs && len(a.String()) <= maxAddrLen {
+			own = append(own, a)
+		}
+	}
+	slices.SortFunc(own, func(x, y ma.Multiaddr) int { return x.Compare(y) })
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(own) > 0 {
+		p.addrs.own = own
+	}
+}
+
+// save remembers a peer when its addresses changed, or now and then.
+func (o *Overlay) save(p *peerLink, saved map[NodeID]PeerAddrs) {
+	if o.cfg.Peers == nil {
+		return
+	}
+	p.mu.Lock()
+	rec := PeerAddrs{ID: p.id, Addrs: withPeerID(p.id, p.addrs.best()), LastSeen: time.Now()}
+	p.mu.Unlock()
+	last, ok := saved[p.id]
+	if len(rec.Addrs) == 0 || ok && slices.Equal(last.Addrs, rec.Addrs) && rec.LastSeen.Sub(last.LastSeen) < saveAtLeast {
+		return
+	}
+	saved[p.id] = rec
+	if err := o.cfg.Peers.Save(rec); err != nil {
+		o.log.Warn("could not remember a peer's addresses", "peer", short(p.id), "err", err)
+	}
+}
+
+// introduce tells a peer that came up of the others, and them of it.
+func (o *Overlay) introduce(p *peerLink) {
+	var list peersMsg
+	told := 0
+	news := p.describe()
+	for _, q := range o.allPeers() {
+		if q == p || !q.isUp() {
+			continue
+		}
+		if d := q.describe(); len(list) < maxTold {
+			list = append(list, d.forPeer(p)...)
+		}
+		if told < maxTold {
+			if l := news.forPeer(q); len(l) > 0 {
+				q.q.push(outFrame{kindPeers, encodePeers(l)})
+				told++
+			}
+		}
+	}
+	if len(list) > 0 {
+		p.q.push(outFrame{kindPeers, encodePeers(list)})
+	}
+}
+
+func (p *peerLink) isUp() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.up
+}
+
+type description struct {
+	id    NodeID
+	addrs []ma.Multiaddr
+}
+
+func (p *peerLink) describe() description {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return description{p.id, slices.Clone(p.addrs.best())}
+}
+
+// forPeer is d as told to p: loopback addresses go only to peers on this machine.
+func (d description) forPeer(p *peerLink) peersMsg {
+	local := false
+	for _, c := range p.o.h.Network().ConnsToPeer(p.pid) {
+		local = local || manet.IsIPLoopback(c.RemoteMultiaddr())
+	}
+	t := toldPeer{ID: d.id[:]}
+	for _, a := range d.addrs {
+		if len(t.Addrs) < toldAddrs && (local || !manet.IsIPLoopback(a)) {
+			t.Addrs = append(t.Addrs, a.Bytes())
+		}
+	}
+	if len(t.Addrs) == 0 {
+		return nil
+	}
+	return peersMsg{t}
+}
+
+// loadPeers takes over what was remembered.
+func (o *Overlay) loadPeers() {
+	if o.cfg.Peers == nil {
+		return
+	}
+	list, err := o.cfg.Peers.Load()
+	if err != nil {
+		o.log.Warn("could not load the remembered peers; going on with bootstrap addresses", "err", err)
+		return
+	}
+	for _, rec := range list {
+		o.addKnown(rec.Addrs)
+	}
+}
+
+// addKnown notes addresses of members and returns those of nodes that are none.
+func (o *Overlay) addKnown(addrs []string) (strangers []peer.AddrInfo) {
+	ids, by, err := groupAddrs(addrs)
+	if err != nil {
+		o.log.Warn("ignoring a peer address", "err", err)
+	}
+	for _, id := range ids {
+		if p := o.peer(id); p != nil {
+			p.addAddrs(storedAddrs, by[id])
+		} else if id != o.id {
+			strangers = append(strangers, peer.AddrInfo{ID: peerID(id), Addrs: by[id]})
+		}
+	}
+	return strangers
+}
+
+// bootstrapLoop tries the configured addresses as long as this node is alone.
+func (o *Overlay) bootstrapLoop() {
+	if len(o.cfg.Bootstrap) == 0 {
+		return
+	}
+	for {
+		strangers := o.addKnown(o.cfg.Bootstrap)
+		if !slices.ContainsFunc(o.allPeers(), func(p *peerLink) bool { return p.linked.Load() }) {
+			for _, pi := range strangers { // we may be members there and not know it yet
+				ctx, cancel := context.WithTimeout(o.ctx, dialTimeout)
+				if err := o.h.Connect(ctx, pi); err != nil {
+					o.log.Debug("bootstrap address not reached", "peer", pi.ID, "err", err)
+				}
+				cancel()
+			}
+		}
+		t := time.NewTimer(minRedial + rand.N(maxRedial-minRedial))
+		select {
+		case <-o.ctx.Done():
+			t.Stop()
+			return
+		case <-t.C:
+		}
+	}
+}
+
+// Connect dials nodes now. Members among them are kept connected from then on; it returns nil when at least
+// one node was reached.
+func (o *Overlay) Connect(ctx context.Context, addrs ...string) error {
+	ids, by, err := groupAddrs(addrs)
+	if len(ids) == 0 {
+		return fmt.Errorf("connect: no usable address: %w", err)
+	}
+	reached := false
+	for _, id := range ids {
+		if id == o.id {
+			continue
+		}
+		if p := o.peer(id); p != nil {
+			p.addAddrs(storedAddrs, by[id])
+		}
+		o.forgetBackoff(peerID(id))
+		if e := o.h.Connect(ctx, peer.AddrInfo{ID: peerID(id), Addrs: by[id]}); e != nil {
+			err = fmt.Errorf("connect to %s: %w", short(id), e)
+			continue
+		}
+		reached = true
+	}
+	if reached {
+		return nil
+	}
+	return err
+}

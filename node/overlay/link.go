@@ -1,0 +1,232 @@
+package overlay
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/libp2p/go-libp2p/p2p/net/swarm"
+)
+
+// writeBufferSize gathers small frames: one write, one packet, one wake-up of the peer.
+const writeBufferSize = 32 << 10
+
+// Send queues a frame for a member and returns at once. It owns frame from then on: do not change it. False
+// means that the frame was dropped, and counted: it is too long, the node is no member, its queue is full,
+// or it could not be reached lately. True is no promise either: when the link breaks, what waits is lost.
+func (o *Overlay) Send(to NodeID, frame []byte) bool {
+	if len(frame) > MaxFrame {
+		o.stats.droppedFull.Add(1)
+		return false
+	}
+	p := o.peer(to)
+	if p == nil || p.ctx.Err() != nil {
+		o.stats.droppedDown.Add(1)
+		return false
+	}
+	linked := p.linked.Load()
+	if !linked && p.fails.Load() > 0 {
+		o.stats.droppedDown.Add(1)
+		return false
+	}
+	if !p.q.push(outFrame{kindApp, frame}) {
+		o.stats.droppedFull.Add(1)
+		return false
+	}
+	if !linked {
+		p.poke(false)
+	}
+	return true
+}
+
+// run keeps the link: waits for its turn, dials, opens the stream, writes until it breaks.
+func (p *peerLink) run() {
+	select {
+	case <-p.o.running:
+	case <-p.ctx.Done():
+		return
+	}
+	for p.await() {
+		if err := p.attempt(); err != nil && p.ctx.Err() == nil {
+			n := p.fails.Add(1)
+			dropped := p.q.drop()
+			p.o.stats.droppedDown.Add(uint64(dropped))
+			p.o.log.Debug("link to peer failed", "peer", short(p.id), "attempt", n, "dropped", dropped, "err", err)
+		}
+	}
+	p.q.drop()
+}
+
+// await blocks until an attempt is due; false when the link has ended.
+func (p *peerLink) await() bool {
+	for {
+		wait := p.delay()
+		if wait <= 0 {
+			return p.ctx.Err() == nil
+		}
+		t := time.NewTimer(wait)
+		select {
+		case <-p.ctx.Done():
+			t.Stop()
+			return false
+		case <-p.kick:
+			t.Stop()
+		case <-t.C:
+			return p.ctx.Err() == nil
+		}
+	}
+}
+
+// delay is how long to wait before the next attempt.
+func (p *peerLink) delay() time.Duration {
+	fails := p.fails.Load()
+	switch {
+	case fails == 0 && (p.connected() || !p.q.empty() || p.o.wantsMore()):
+		return 0
+	case fails == 0 || fails > 7: // 200 ms doubled 7 times is beyond the steady state
+		return minRedial + rand.N(maxRedial-minRedial)
+	default:
+		d := firstRedial << (fails - 1)
+		return d - d/4 + rand.N(d/2)
+	}
+}
+
+// wantsMore says whether to dial members that nobody asked for: all of them in a small network, some in a
+// large one.
+func (o *Overlay) wantsMore() bool {
+	all := o.allPeers()
+	if len(all) < fullMesh {
+		return true
+	}
+	n := 0
+	for _, p := range all {
+		if p.linked.Load() {
+			n++
+		}
+	}
+	return n < minConnected
+}
+
+// attempt makes a connection if there is none, opens the stream and serves it. An error means that the peer
+// could not be reached or does not take our frames.
+func (p *peerLink) attempt() error {
+	if !p.connected() {
+		if err := p.dial(p.ctx); err != nil {
+			return err
+		}
+	}
+	ctx, cancel := context.WithTimeout(p.ctx, openTimeout)
+	s, err := p.o.gated.NewStream(network.WithNoDial(ctx, "frames"), p.pid, p.o.framesProtocol())
+	cancel()
+	if err != nil {
+		return fmt.Errorf("open frames stream: %w", err)
+	}
+	began := time.Now()
+	err = p.pump(s)
+	_ = s.Reset()
+	p.unlinked()
+	if p.lastHeard.Load() > int64(began.Sub(p.o.started)) && time.Since(began) > time.Second {
+		p.fails.Store(0) // it worked for a while: try again at once
+		return nil
+	}
+	return err
+}
+
+// dial connects to the peer under any of its addresses.
+func (p *peerLink) dial(ctx context.Context) error {
+	select {
+	case p.o.dials <- struct{}{}:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	defer func() { <-p.o.dials }()
+	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
+	defer cancel()
+	p.mu.Lock()
+	addrs := p.addrs.all()
+	p.mu.Unlock()
+	if len(addrs) == 0 {
+		found, err := p.o.findAddrs(ctx, p.pid)
+		if err != nil {
+			return fmt.Errorf("dial: no address known: %w", err)
+		}
+		addrs = found
+	}
+	p.o.forgetBackoff(p.pid)
+	return p.o.gated.Connect(ctx, peer.AddrInfo{ID: p.pid, Addrs: addrs})
+}
+
+// forgetBackoff lifts libp2p's own pause after a failed dial; ours is shorter.
+func (o *Overlay) forgetBackoff(p peer.ID) {
+	if s, ok := o.h.Network().(interface{ Backoff() *swarm.DialBackoff }); ok {
+		s.Backoff().Clear(p)
+	}
+}
+
+// pump says hello and writes what waits, until the stream breaks.
+func (p *peerLink) pump(s network.Stream) error {
+	w := bufio.NewWriterSize(s, writeBufferSize)
+	h := hello{incarnation: p.o.incarnation, heartbeat: p.o.cfg.Heartbeat}
+	if err := p.write(s, w, []outFrame{{kindHello, h.encode()}}); err != nil {
+		return fmt.Errorf("say hello: %w", err)
+	}
+	p.linkedTo(s)
+	var spare []outFrame
+	for {
+		select {
+		case <-p.ctx.Done():
+			return p.ctx.Err()
+		case <-p.kick:
+			if s.Conn().IsClosed() {
+				return errors.New("connection lost")
+			}
+		case <-p.q.wake:
+			batch := p.q.take(spare)
+			err := p.write(s, w, batch)
+			n := 0
+			for _, f := range batch {
+				n += len(f.data)
+			}
+			p.q.done(len(batch), n)
+			if err != nil {
+				p.o.stats.droppedDown.Add(uint64(len(batch)))
+				return fmt.Errorf("write frames: %w", err)
+			}
+			clear(batch)
+			if spare = batch; cap(spare) > 1024 {
+				spare = nil
+			}
+		}
+	}
+}
+
+// write sends frames, gathered, and flushes.
+func (p *peerLink) write(s network.Stream, w *bufio.Writer, batch []outFrame) error {
+	if len(batch) == 0 {
+		return nil
+	}
+	_ = s.SetWriteDeadline(time.Now().Add(writeTimeout)) // in-memory streams have none
+	apps := uint64(0)
+	for _, f := range batch {
+		if _, err := w.Write(appendHeader(w.AvailableBuffer(), f.kind, len(f.data))); err != nil {
+			return err
+		}
+		if _, err := w.Write(f.data); err != nil {
+			return err
+		}
+		if f.kind == kindApp {
+			apps++
+		}
+	}
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	p.lastSent.Store(int64(time.Since(p.o.started)))
+	p.o.stats.sentFrames.Add(apps)
+	return nil
+}

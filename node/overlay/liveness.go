@@ -1,0 +1,211 @@
+package overlay
+
+import (
+	"sync"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/network"
+)
+
+// dirtyPeers is a set of peers that wait for one goroutine to look at them. Bounded by the number of peers:
+// what happened to one in between is in its fields.
+type dirtyPeers struct {
+	wake chan struct{} // cap 1
+
+	mu  sync.Mutex
+	in  map[*peerLink]bool
+	seq []*peerLink
+}
+
+func newDirtyPeers() *dirtyPeers {
+	return &dirtyPeers{wake: make(chan struct{}, 1), in: make(map[*peerLink]bool)}
+}
+
+func (d *dirtyPeers) add(p *peerLink) {
+	d.mu.Lock()
+	if !d.in[p] {
+		d.in[p] = true
+		d.seq = append(d.seq, p)
+	}
+	d.mu.Unlock()
+	select {
+	case d.wake <- struct{}{}:
+	default:
+	}
+}
+
+func (d *dirtyPeers) take() []*peerLink {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	out := d.seq
+	d.seq = nil
+	clear(d.in)
+	return out
+}
+
+// linkedTo notes that the stream to the peer is open.
+func (p *peerLink) linkedTo(s network.Stream) {
+	p.mu.Lock()
+	p.out = s
+	p.linked.Store(true)
+	p.mu.Unlock()
+	p.evaluate(time.Now())
+}
+
+func (p *peerLink) unlinked() {
+	p.mu.Lock()
+	if p.linked.Swap(false) {
+		p.outLost = time.Now()
+	}
+	p.out = nil
+	p.mu.Unlock()
+}
+
+// limit is how long the peer may be silent. Guarded by p.mu.
+func (p *peerLink) limit() time.Duration {
+	return time.Duration(p.o.cfg.DownAfter) * max(p.o.cfg.Heartbeat, p.peerHB)
+}
+
+// silence is how long nothing was heard.
+func (p *peerLink) silence(now time.Time) time.Duration {
+	return now.Sub(p.o.started) - time.Duration(p.lastHeard.Load())
+}
+
+// evaluate decides whether the peer is up: streams both ways, or lost only just now, and heard lately.
+func (p *peerLink) evaluate(now time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.ctx.Err() != nil {
+		return
+	}
+	up := p.peerInc != 0 && p.silence(now) < p.limit() &&
+		(p.linked.Load() || p.up && now.Sub(p.outLost) < lostGrace) &&
+		(p.in != nil || p.up && now.Sub(p.inLost) < lostGrace)
+	if up {
+		p.seen = now
+	}
+	p.setUp(up, now)
+}
+
+// setUp is called with p.mu held.
+func (p *peerLink) setUp(up bool, now time.Time) {
+	if up != p.up {
+		p.up, p.since = up, now
+		p.o.events.add(p)
+	}
+}
+
+// heartbeat takes the peer's clock and, from our own that it echoes, the round trip.
+func (p *peerLink) heartbeat(b heartbeat, now time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.echo, p.echoAt = b.stamp, now
+	sent := time.Duration(b.echo)
+	elapsed := now.Sub(p.o.started)
+	if b.echo == 0 || sent > elapsed || b.held < 0 {
+		return
+	}
+	if rtt := elapsed - sent - b.held; rtt > 0 {
+		if p.rtt == 0 {
+			p.rtt = rtt
+		} else {
+			p.rtt += (rtt - p.rtt) / 8 // smoothed as TCP does
+		}
+	}
+}
+
+// beat queues a heartbeat.
+func (p *peerLink) beat(now time.Time) {
+	p.mu.Lock()
+	b := heartbeat{stamp: uint64(now.Sub(p.o.started)) + 1, echo: p.echo}
+	if p.echo != 0 {
+		b.held = now.Sub(p.echoAt)
+	}
+	p.mu.Unlock()
+	p.q.push(outFrame{kindHeartbeat, b.encode()})
+}
+
+// tickLoop sends heartbeats where nothing else was sent, notices silence, and closes idle strangers.
+func (o *Overlay) tickLoop() {
+	period := min(max(o.cfg.Heartbeat/5, 5*time.Millisecond), 50*time.Millisecond)
+	t := time.NewTicker(period)
+	defer t.Stop()
+	swept := time.Now()
+	for {
+		var now time.Time
+		select {
+		case <-o.ctx.Done():
+			return
+		case <-t.C:
+			now = time.Now()
+		}
+		for _, p := range o.allPeers() {
+			p.tick(now, period)
+		}
+		if now.Sub(swept) > strangerIdle/12 {
+			swept = now
+			for _, c := range o.strangers.sweep(now) {
+				o.spawn(func() { _ = c.Close() })
+			}
+		}
+	}
+}
+
+func (p *peerLink) tick(now time.Time, period time.Duration) {
+	if p.linked.Load() {
+		idle := now.Sub(p.o.started) - time.Duration(p.lastSent.Load())
+		if idle > p.o.cfg.Heartbeat-period && p.q.empty() {
+			p.beat(now)
+		}
+	}
+	p.evaluate(now)
+	p.mu.Lock()
+	stuck := p.in != nil && p.silence(now) > 3*p.limit()
+	if stuck {
+		p.lastHeard.Store(int64(now.Sub(p.o.started) - p.limit())) // once per such time
+	}
+	p.mu.Unlock()
+	if stuck { // a dead process or a partition: libp2p itself would wait for 30 s
+		p.o.spawn(func() { _ = p.o.h.Network().ClosePeer(p.pid) })
+	}
+}
+
+// eventLoop tells the consumer what changed.
+func (o *Overlay) eventLoop() {
+	for {
+		select {
+		case <-o.ctx.Done():
+			return
+		case <-o.events.wake:
+		}
+		for _, p := range o.events.take() {
+			p.mu.Lock()
+			up, bounced := p.up, p.bounced
+			p.bounced = false
+			p.mu.Unlock()
+			if p.told && (!up || bounced) {
+				p.told = false
+				o.cfg.OnPeer(p.id, false)
+			}
+			if up && !p.told {
+				p.told = true
+				o.cfg.OnPeer(p.id, true)
+				o.chores.add(p)
+			}
+		}
+	}
+}
+
+// Alive says whether a node is up, and since when that answer holds: zero when it was never heard.
+func (o *Overlay) Alive(id NodeID) (up bool, since time.Time) {
+	if id == o.id {
+		return true, o.started
+	}
+	p := o.knownPeer(id)
+	if p == nil {
+		return false, time.Time{}
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.up, p.since
+}

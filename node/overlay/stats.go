@@ -1,0 +1,48 @@
+package overlay
+
+import "sync/atomic"
+
+// stats counts what was dropped or refused.
+type stats struct {
+	sentFrames, receivedFrames      atomic.Uint64
+	droppedFull, droppedDown        atomic.Uint64
+	refusedStreams, badFrames       atomic.Uint64
+	gossipRejected, gossipThrottled atomic.Uint64
+	gossipUndeliverable             atomic.Uint64
+	gossipOutDropped                atomic.Uint64
+	admissionRefused                atomic.Uint64
+}
+
+// Stats is a copy of the overlay's counters since its start.
+type Stats struct {
+	SentFrames, ReceivedFrames uint64 // the consumer's frames
+	DroppedFull                uint64 // Send: the peer's queue was full
+	DroppedDown                uint64 // Send: unknown or unreachable peer, or its link broke with frames waiting
+	RefusedStreams             uint64 // streams of peers that are not admitted
+	BadFrames                  uint64 // frame streams reset because of what they carried
+	GossipRejected             uint64 // topic messages too long or from strangers
+	GossipThrottled            uint64 // topic messages lost because the validation queue was full
+	GossipUndeliverable        uint64 // topic messages lost because the consumer was slow
+	GossipOutDropped           uint64 // topic messages not sent because a peer was slow
+	AdmissionRefused           uint64 // admission requests over the rate or size limit
+	Strangers                  int    // connections of peers that are not admitted, now
+}
+
+// Stats returns the counters.
+func (o *Overlay) Stats() Stats {
+	s := &o.stats
+	return Stats{
+		SentFrames:          s.sentFrames.Load(),
+		ReceivedFrames:      s.receivedFrames.Load(),
+		DroppedFull:         s.droppedFull.Load(),
+		DroppedDown:         s.droppedDown.Load(),
+		RefusedStreams:      s.refusedStreams.Load(),
+		BadFrames:           s.badFrames.Load(),
+		GossipRejected:      s.gossipRejected.Load(),
+		GossipThrottled:     s.gossipThrottled.Load(),
+		GossipUndeliverable: s.gossipUndeliverable.Load(),
+		GossipOutDropped:    s.gossipOutDropped.Load(),
+		AdmissionRefused:    s.admissionRefused.Load(),
+		Strangers:           o.strangers.count(),
+	}
+}
