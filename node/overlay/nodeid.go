@@ -2,17 +2,18 @@ package overlay
 
 import (
 	"crypto/ed25519"
-	"encoding/hex"
 	"errors"
 	"fmt"
 
 	"github.com/libp2p/go-libp2p/core/crypto"
 	"github.com/libp2p/go-libp2p/core/peer"
 	ma "github.com/multiformats/go-multiaddr"
+
+	"warren/rooms"
 )
 
 // NodeID names a node: its raw Ed25519 public key.
-type NodeID = [32]byte
+type NodeID = rooms.NodeID
 
 // idPrefix is what stands before the raw key in the peer id of an Ed25519 key: an identity multihash
 // (code 0, length 36) of the key's protobuf form (type 1 = Ed25519, 32 bytes).
@@ -29,8 +30,8 @@ func nodeID(p peer.ID) (NodeID, bool) {
 	return NodeID([]byte(p[len(idPrefix):])), true
 }
 
-// short is the form of a node id for logs and errors: the first 4 bytes in hex.
-func short(id NodeID) string { return hex.EncodeToString(id[:4]) }
+// short is the form of a node id for logs and errors.
+func short(id NodeID) string { return id.Short() }
 
 // hostKey turns a key into libp2p's form.
 func hostKey(k ed25519.PrivateKey) (crypto.PrivKey, error) {
