@@ -7,10 +7,11 @@ import (
 	"slices"
 	"time"
 
-	"github.com/fxamacker/cbor/v2"
 	"github.com/libp2p/go-libp2p/core/peer"
 	ma "github.com/multiformats/go-multiaddr"
 	manet "github.com/multiformats/go-multiaddr/net"
+
+	"warren/rooms"
 )
 
 const (
@@ -29,30 +30,10 @@ type toldPeer struct {
 	Addrs [][]byte
 }
 
-// wireDec is the strict decoder for what peers send.
-func wireDec() cbor.DecMode {
-	m, err := cbor.DecOptions{
-		DupMapKey: cbor.DupMapKeyEnforcedAPF, IndefLength: cbor.IndefLengthForbidden, TagsMd: cbor.TagsForbidden,
-		MaxArrayElements: 1024, MaxMapPairs: 16, MaxNestedLevels: 8, ExtraReturnErrors: cbor.ExtraDecErrorUnknownField,
-	}.DecMode()
-	if err != nil {
-		panic("overlay: cbor options: " + err.Error()) // constants above
-	}
-	return m
-}
-
-func encodePeers(list peersMsg) []byte {
-	b, err := cbor.Marshal(list)
-	if err != nil {
-		panic("overlay: encode peers: " + err.Error()) // byte strings only
-	}
-	return b
-}
-
 // decodePeers returns the members and addresses in a peers frame, within the limits; the rest is cut off.
 func decodePeers(b []byte) (map[NodeID][]ma.Multiaddr, error) {
 	var list peersMsg
-	if err := wireDec().Unmarshal(b, &list); err != nil {
+	if err := rooms.Unmarshal(b, &list); err != nil {
 		return nil, fmt.Errorf("%w: peers: %v", errFrame, err)
 	}
 	out := make(map[NodeID][]ma.Multiaddr)
@@ -152,13 +133,13 @@ func (o *Overlay) introduce(p *peerLink) {
 		}
 		if told < maxTold {
 			if l := news.forPeer(q); len(l) > 0 {
-				q.q.push(outFrame{kindPeers, encodePeers(l)})
+				q.q.push(outFrame{kindPeers, rooms.Marshal(l)})
 				told++
 			}
 		}
 	}
 	if len(list) > 0 {
-		p.q.push(outFrame{kindPeers, encodePeers(list)})
+		p.q.push(outFrame{kindPeers, rooms.Marshal(list)})
 	}
 }
 
