@@ -207,7 +207,7 @@ func (s *State) rename(before, after perms.Principal) {
 }
 
 func (s *State) say(ctx *context, r *Request, b *Say) (errs.Kind, *Event) {
-	if _, ok := s.here(r); !ok {
+	if _, ok := s.here(r); !ok && !s.Direct() {
 		return errs.NotHere, nil
 	}
 	if !s.may(ctx, r, perms.Say, nil) {
@@ -219,7 +219,10 @@ func (s *State) say(ctx *context, r *Request, b *Say) (errs.Kind, *Event) {
 	if kind := tooLong(b.Text, MaxText); kind != errs.OK {
 		return kind, nil
 	}
-	size := len(b.Ext)
+	size := len(b.Ext) + len(b.Ref)
+	if !cleanText(b.Ref) {
+		return errs.Invalid, nil
+	}
 	for k, v := range b.Tags {
 		size += len(k) + len(v) + 3
 		if !cleanText(k) || !cleanText(v) || k == "" {
@@ -228,6 +231,9 @@ func (s *State) say(ctx *context, r *Request, b *Say) (errs.Kind, *Event) {
 	}
 	if size > MaxTalkTags+8<<10 {
 		return errs.TooLarge, nil
+	}
+	if s.Direct() {
+		s.EmptySince = ctx.time // nobody enters a conversation of two: a temporary one lives on while they talk
 	}
 	return errs.OK, &Event{}
 }

@@ -67,6 +67,7 @@ type (
 	Leave struct {
 		_      struct{} `cbor:",toarray"`
 		Reason string
+		Quit   bool // the person is gone from the node, not only from this room
 	}
 	// Nick gives the author another nick in the room.
 	Nick struct {
@@ -80,6 +81,7 @@ type (
 		Text string
 		Tags map[string]string // IRCv3 client-only tags without their '+'
 		Ext  []byte            // XML elements that XMPP clients sent beside the body
+		Ref  string            // the client's own id of the message (XMPP id attribute), so that it knows its echo
 	}
 	// Subject sets the room's subject; empty text removes it.
 	Subject struct {

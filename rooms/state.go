@@ -175,6 +175,9 @@ func (s *State) Occupant(nick string) (Occupant, bool) {
 	return o, ok
 }
 
+// Direct reports whether the room is a conversation of two, in which nobody needs to enter.
+func (s *State) Direct() bool { return strings.HasPrefix(s.Name, directRoomPrefix) }
+
 // Nicks returns the folded nicks of all occupants, sorted.
 func (s *State) Nicks() []string { return sortedKeys(s.Occupants) }
 

@@ -28,9 +28,11 @@ const (
 // boltBase is the Base on bbolt.
 type boltBase struct{ db *bolt.DB }
 
-// openBolt opens DIR/base.db. A new one is made under another name and then
-// renamed, so that a crash never leaves half a file under the right one.
-func openBolt(dir string, noSync bool) (Base, error) {
+// OpenBolt opens DIR/base.db. A new one is made under another name and then
+// renamed, so that a crash never leaves half a file under the right one. It is
+// what Open uses when Options.OpenBase is nil; noSync is for tests whose
+// crashes are not those of the machine.
+func OpenBolt(dir string, noSync bool) (Base, error) {
 	path := filepath.Join(dir, boltName)
 	if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
 		if err := createBolt(path, noSync); err != nil {

@@ -55,7 +55,7 @@ func (o *Options) defaults() {
 	}
 	if o.OpenBase == nil {
 		noSync := o.NoSync
-		o.OpenBase = func(dir string) (Base, error) { return openBolt(dir, noSync) }
+		o.OpenBase = func(dir string) (Base, error) { return OpenBolt(dir, noSync) }
 	}
 	if o.SegmentBytes <= 0 {
 		o.SegmentBytes = defaultCheckpointBytes

@@ -10,8 +10,8 @@ import (
 	"warren/node/store"
 )
 
-// ErrCrashed is what a store gets from a Disk after it has lost power.
-var ErrCrashed = errors.New("storetest: the disk lost power")
+// ErrCrashed is what a store gets from a Disk after Crash or Kill.
+var ErrCrashed = errors.New("storetest: crashed")
 
 // sector is the unit that a torn write keeps or loses as a whole.
 const sector = 512
@@ -27,11 +27,12 @@ type Disk struct {
 	locks   map[string]bool
 	base    *memState
 
-	ops     int // changing operations so far
-	crashAt int // crash during this operation; 0 never
-	rng     *rand.Rand
-	failOp  string // the next operation of this name fails
-	failErr error
+	ops      int // changing operations so far
+	crashAt  int // crash during this operation; 0 never
+	rng      *rand.Rand
+	killOnly bool   // the crash is a Kill
+	failOp   string // the next operation of this name fails
+	failErr  error
 }
 
 // inode is the content of one file.
@@ -89,10 +90,22 @@ func (d *Disk) Crash(rng *rand.Rand) {
 	d.crash(rng)
 }
 
-func (d *Disk) crash(rng *rand.Rand) {
+// Kill ends the process, as it were, and not the power: stores on the disk get
+// ErrCrashed from now on, but nothing is lost that was written, nor is it synced.
+func (d *Disk) Kill() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.unmount()
+}
+
+func (d *Disk) unmount() {
 	d.mount++
 	d.crashAt, d.failOp = 0, ""
 	d.locks = map[string]bool{}
+}
+
+func (d *Disk) crash(rng *rand.Rand) {
+	d.unmount()
 	names := map[string]*inode{}
 	for name, n := range d.durable {
 		if _, still := d.live[name]; still || rng == nil || rng.IntN(2) == 0 {
@@ -135,13 +148,20 @@ func tear(rng *rand.Rand, w write, to []byte) []byte {
 	return to
 }
 
+// KillDuring is CrashDuring with a Kill; what the operation does may be done or not.
+func (d *Disk) KillDuring(n int, rng *rand.Rand) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.crashAt, d.rng, d.killOnly = d.ops+n, rng, true
+}
+
 // CrashDuring makes the disk crash, as Crash(rng), during the n-th changing
 // operation from now (n >= 1): a write, sync, creation, removal, directory
 // sync, or transaction of what lies under the log.
 func (d *Disk) CrashDuring(n int, rng *rand.Rand) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.crashAt, d.rng = d.ops+n, rng
+	d.crashAt, d.rng, d.killOnly = d.ops+n, rng, false
 }
 
 // Fail makes the next operation named op ("write", "sync", "create", "remove",
@@ -202,12 +222,16 @@ func (d *Disk) op(mount int, name string, f, torn func()) error {
 	d.ops++
 	if d.ops == d.crashAt {
 		switch {
-		case torn != nil:
+		case torn != nil && !d.killOnly:
 			torn()
 		case d.rng != nil && d.rng.IntN(2) == 0:
 			f() // it took effect, but nobody was told
 		}
-		d.crash(d.rng)
+		if d.killOnly {
+			d.unmount()
+		} else {
+			d.crash(d.rng)
+		}
 		return ErrCrashed
 	}
 	f()

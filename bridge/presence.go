@@ -1,0 +1,394 @@
+package bridge
+
+import (
+	"maps"
+	"slices"
+	"sync"
+
+	"warren/perms"
+	"warren/rooms"
+)
+
+// Limits of what other nodes may tell about their users.
+const (
+	maxRemoteUsers = 20_000 // of one node
+	maxNews        = 512    // users in one message
+)
+
+// User is a person somewhere in the network, as others see them.
+type User struct {
+	_       struct{} `cbor:",toarray"`
+	Account string
+	Nick    string
+	Real    string
+	View    string
+	Node    rooms.NodeID
+	Away    string // away message, empty: here
+	Show    string // XMPP show
+	Since   int64  // ms
+	Online  bool
+	Bot     bool
+}
+
+// Principal returns whom rights are asked for.
+func (u User) Principal() perms.Principal { return rooms.PrincipalOf(u.Account, u.Nick, u.Node) }
+
+// Occupant returns the user as an occupant would look, for the cloak and the mask.
+func (u User) Occupant() rooms.Occupant {
+	return rooms.Occupant{Nick: u.Nick, Account: u.Account, Nodes: []rooms.NodeID{u.Node}, Since: u.Since, View: u.View, Real: u.Real}
+}
+
+// news is what one node tells the others about its users. It is signed by nobody: the channel authenticates the node, and a node can only
+// speak of its own users.
+type news struct {
+	_    struct{} `cbor:",toarray"`
+	Ask  bool     // send me everything
+	Full bool     // these are all; else only what changed
+	Seq  uint64
+	List []User
+}
+
+type remoteNode struct {
+	seq   uint64
+	users map[string]User // by folded nick
+}
+
+// presence knows who is online, here and elsewhere. It has one goroutine, which gathers local changes and tells them.
+type presence struct {
+	hub   *Hub
+	wire  Wire
+	dirty chan struct{}
+	done  chan struct{}
+	stops []func()
+
+	mu       sync.Mutex
+	seq      uint64
+	changed  map[string]bool // folded nicks
+	told     map[string]User // what was last told of local users
+	nodes    map[rooms.NodeID]*remoteNode
+	watchers map[int]func(was, now User)
+	nextID   int
+}
+
+func newPresence(h *Hub, w Wire) *presence {
+	p := &presence{
+		hub: h, wire: w, dirty: make(chan struct{}, 1), done: make(chan struct{}), changed: map[string]bool{}, told: map[string]User{},
+		nodes: map[rooms.NodeID]*remoteNode{}, watchers: map[int]func(was, now User){},
+	}
+	if w != nil {
+		p.stops = append(p.stops, w.Receive(p.receive), w.Peers(p.peer))
+	}
+	go p.run()
+	return p
+}
+
+func (p *presence) stop() {
+	for _, s := range p.stops {
+		s()
+	}
+	<-p.done
+}
+
+// localChanged says that something about the local users of this nick may have changed. It does not block.
+func (p *presence) localChanged(fold string) {
+	p.mu.Lock()
+	p.changed[fold] = true
+	p.mu.Unlock()
+	select {
+	case p.dirty <- struct{}{}:
+	default:
+	}
+}
+
+func (p *presence) run() {
+	defer close(p.done)
+	for {
+		select {
+		case <-p.hub.ctx.Done():
+			return
+		case <-p.dirty:
+			p.tell()
+		}
+	}
+}
+
+// tell compares the changed nicks with what was told before, and tells watchers and nodes the difference.
+func (p *presence) tell() {
+	p.mu.Lock()
+	folds := slices.Sorted(maps.Keys(p.changed))
+	p.changed = map[string]bool{}
+	p.mu.Unlock()
+	type change struct{ was, now User }
+	var changes []change
+	for _, f := range folds {
+		now, online := p.hub.localUser(f)
+		p.mu.Lock()
+		was, before := p.told[f]
+		if online {
+			p.told[f] = now
+		} else {
+			delete(p.told, f)
+		}
+		p.mu.Unlock()
+		if !online {
+			now = was
+			now.Online = false
+		}
+		if (online || before) && was != now {
+			changes = append(changes, change{was, now})
+		}
+	}
+	for len(changes) > 0 {
+		n := min(len(changes), maxNews)
+		msg := news{}
+		for _, c := range changes[:n] {
+			msg.List = append(msg.List, c.now)
+		}
+		p.mu.Lock()
+		p.seq++
+		msg.Seq = p.seq
+		p.mu.Unlock()
+		if p.wire != nil {
+			p.wire.Broadcast(rooms.Marshal(msg))
+		}
+		for _, c := range changes[:n] {
+			p.notify(c.was, c.now)
+		}
+		changes = changes[n:]
+	}
+}
+
+// localUser returns the user of this folded nick at this node: away only when all its clients are.
+func (h *Hub) localUser(fold string) (User, bool) {
+	h.mu.Lock()
+	list := slices.Clone(h.nicks[fold])
+	h.mu.Unlock()
+	var best User
+	for i, s := range list {
+		u := s.User()
+		if i == 0 || best.Away != "" && u.Away == "" {
+			best = u
+		}
+	}
+	return best, len(list) > 0
+}
+
+func (p *presence) receive(from rooms.NodeID, data []byte) {
+	var m news
+	if rooms.Unmarshal(data, &m) != nil || from == p.hub.world.Self() {
+		return
+	}
+	if m.Ask {
+		p.sendAll(from)
+		return
+	}
+	p.mu.Lock()
+	n := p.nodes[from]
+	if n == nil {
+		n = &remoteNode{users: map[string]User{}}
+		p.nodes[from] = n
+	}
+	gap := !m.Full && m.Seq != n.seq+1
+	old := map[string]User{}
+	if m.Full && m.Seq >= n.seq {
+		old = maps.Clone(n.users)
+		n.users = map[string]User{}
+	}
+	type change struct{ was, now User }
+	var changes []change
+	for _, u := range m.List {
+		u.Node = from
+		fold := rooms.Fold(u.Nick)
+		was, known := n.users[fold]
+		if !known {
+			was = old[fold]
+		}
+		delete(old, fold)
+		if u.Online && len(n.users) < maxRemoteUsers {
+			n.users[fold] = u
+		} else {
+			delete(n.users, fold)
+		}
+		if was != u {
+			changes = append(changes, change{was, u})
+		}
+	}
+	for _, k := range slices.Sorted(maps.Keys(old)) {
+		gone := old[k]
+		gone.Online = false
+		changes = append(changes, change{old[k], gone})
+	}
+	n.seq = max(n.seq, m.Seq)
+	p.mu.Unlock()
+	if gap {
+		p.wire.Send(from, rooms.Marshal(news{Ask: true}))
+	}
+	for _, c := range changes {
+		p.notify(c.was, c.now)
+	}
+}
+
+func (p *presence) sendAll(to rooms.NodeID) {
+	p.mu.Lock()
+	m := news{Full: true, Seq: p.seq, List: make([]User, 0, len(p.told))}
+	for _, k := range slices.Sorted(maps.Keys(p.told)) {
+		m.List = append(m.List, p.told[k])
+	}
+	p.mu.Unlock()
+	p.wire.Send(to, rooms.Marshal(m))
+}
+
+// peer forgets the users of a node that went, and exchanges lists with one that came.
+func (p *presence) peer(id rooms.NodeID, up bool) {
+	if up {
+		p.wire.Send(id, rooms.Marshal(news{Ask: true}))
+		p.sendAll(id)
+		return
+	}
+	p.mu.Lock()
+	n := p.nodes[id]
+	delete(p.nodes, id)
+	p.mu.Unlock()
+	if n == nil {
+		return
+	}
+	for _, k := range slices.Sorted(maps.Keys(n.users)) {
+		gone := n.users[k]
+		gone.Online = false
+		p.notify(n.users[k], gone)
+	}
+}
+
+func (p *presence) notify(was, now User) {
+	p.mu.Lock()
+	fs := make([]func(was, now User), 0, len(p.watchers))
+	for _, id := range slices.Sorted(maps.Keys(p.watchers)) {
+		fs = append(fs, p.watchers[id])
+	}
+	p.mu.Unlock()
+	for _, f := range fs {
+		f(was, now)
+	}
+	p.hub.tellSeats(was, now)
+}
+
+// tellSeats delivers a UserChange to the sessions that share a room with the user.
+func (h *Hub) tellSeats(was, now User) {
+	if was.Online != now.Online {
+		return // rooms tell who comes and goes
+	}
+	h.mu.Lock()
+	chans := slices.Collect(maps.Values(h.channels))
+	h.mu.Unlock()
+	seen := map[*Session]bool{}
+	for _, c := range chans {
+		here := false
+		c.room.View(func(st *rooms.State) { _, here = st.Occupant(now.Nick) })
+		if !here {
+			continue
+		}
+		c.mu.Lock()
+		seats := slices.Clone(c.seats)
+		c.mu.Unlock()
+		for _, t := range seats {
+			if !seen[t.s] {
+				seen[t.s] = true
+				t.s.deliver(Delivery{Kind: UserChange, User: now, Was: was, Self: t.s.User().Principal() == now.Principal()})
+			}
+		}
+	}
+}
+
+// WatchUsers calls f with every change of anybody's presence, here or elsewhere, in order for each node; f must not block.
+func (h *Hub) WatchUsers(f func(was, now User)) (stop func()) {
+	p := h.users
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	id := p.nextID
+	p.nextID++
+	p.watchers[id] = f
+	return func() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		delete(p.watchers, id)
+	}
+}
+
+func (p *presence) remoteByNick(fold string) (User, bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var best User
+	for _, n := range p.nodes {
+		if u, ok := n.users[fold]; ok && (!best.Online || slices.Compare(u.Node[:], best.Node[:]) < 0) {
+			best = u
+		}
+	}
+	return best, best.Online
+}
+
+// UserByNick returns who is online under the nick (any case): here first, then elsewhere; the bot too.
+func (h *Hub) UserByNick(nick string) (User, bool) {
+	fold := rooms.Fold(nick)
+	if fold == BotNick {
+		return h.Bot(), true
+	}
+	if u, ok := h.localUser(fold); ok {
+		return u, true
+	}
+	return h.users.remoteByNick(fold)
+}
+
+// Users returns everybody online in the network (without the bot), sorted by nick.
+func (h *Hub) Users() []User {
+	h.mu.Lock()
+	folds := slices.Collect(maps.Keys(h.nicks))
+	h.mu.Unlock()
+	var out []User
+	for _, f := range folds {
+		if u, ok := h.localUser(f); ok {
+			out = append(out, u)
+		}
+	}
+	h.users.mu.Lock()
+	for _, n := range h.users.nodes {
+		for _, u := range n.users {
+			out = append(out, u)
+		}
+	}
+	h.users.mu.Unlock()
+	slices.SortFunc(out, func(a, b User) int {
+		if a.Nick != b.Nick {
+			if rooms.Fold(a.Nick) < rooms.Fold(b.Nick) {
+				return -1
+			}
+			return 1
+		}
+		return slices.Compare(a.Node[:], b.Node[:])
+	})
+	return out
+}
+
+// UsersOf returns the online appearances of an account, at most one a node.
+func (h *Hub) UsersOf(account string) []User {
+	var out []User
+	for _, u := range h.Users() {
+		if u.Account == account && account != "" {
+			out = append(out, u)
+		}
+	}
+	return out
+}
+
+// UserOf returns the user that a principal means: online if it is, else an offline one with what is known.
+func (h *Hub) UserOf(p perms.Principal) User {
+	for _, u := range h.Users() {
+		if u.Principal() == p {
+			return u
+		}
+	}
+	u := User{Nick: p.Display()}
+	if p.IsAccount() {
+		u.Account = string(p)
+	}
+	return u
+}
