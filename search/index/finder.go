@@ -13,12 +13,13 @@ import (
 type finder struct {
 	expr  query.Expr
 	limit int
+	keep  func(query.Item) bool // nil for all
 	found lastFirst
 }
 
 func (f *finder) offer(e *entry) {
 	full := len(f.found) == f.limit
-	if full && order(&e.item, f.found[0]) >= 0 || !f.expr.Match(e.item) {
+	if full && order(&e.item, f.found[0]) >= 0 || !f.expr.Match(e.item) || f.keep != nil && !f.keep(e.item) {
 		return
 	}
 	if full {

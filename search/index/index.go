@@ -109,10 +109,16 @@ func (x *Index) Get(room, id string) (query.Item, bool) {
 // tag in the expression it looks at the items that hold one of the rarest such tags, else at all. The caller does not
 // change the items' tags.
 func (x *Index) Find(e query.Expr, limit int) []query.Item {
+	return x.FindFunc(e, limit, nil)
+}
+
+// FindFunc is [Index.Find] among the items that keep accepts, say those that the asker may read: what it refuses does not
+// count towards the limit. It is asked for matches only, in no particular order. A nil keep accepts all.
+func (x *Index) FindFunc(e query.Expr, limit int, keep func(query.Item) bool) []query.Item {
 	if limit < 1 {
 		return nil
 	}
-	f := finder{expr: e, limit: limit}
+	f := finder{expr: e, limit: limit, keep: keep}
 	tags := e.PositiveBy(func(tag string) int { return len(x.tags[tag]) })
 	if tags == nil {
 		for _, items := range x.rooms {

@@ -99,6 +99,23 @@ func TestIndexAgreesWithAModel(t *testing.T) {
 					t.Fatalf("Find(%s, %d): %s", e, limit, diff)
 				}
 			},
+			"find what may be read": func(t *rapid.T) {
+				e, err := query.Parse(exprs.Draw(t, "expr"))
+				if err != nil {
+					t.Fatal(err)
+				}
+				limit, hidden := rapid.IntRange(0, 8).Draw(t, "limit"), rooms.Draw(t, "hidden")
+				readable := model{}
+				for k, it := range m {
+					if it.Room != hidden {
+						readable[k] = it
+					}
+				}
+				got := x.FindFunc(e, limit, func(it query.Item) bool { return it.Room != hidden })
+				if diff := gocmp.Diff(got, readable.find(e, limit), cmpopts.EquateEmpty()); diff != "" {
+					t.Fatalf("FindFunc(%s, %d) without %s: %s", e, limit, hidden, diff)
+				}
+			},
 			"": func(t *rapid.T) {
 				if x.Len() != len(m) {
 					t.Fatalf("Len = %d, want %d", x.Len(), len(m))
