@@ -23,7 +23,7 @@ func openers() map[string]func(t *testing.T) storetest.Opener {
 		},
 		"disk": func(t *testing.T) storetest.Opener {
 			d := storetest.NewDisk()
-			return storetest.Opener{Disk: d, Open: func(o store.Options) (*store.Store, error) {
+			return storetest.Opener{Disk: d, BaseOnDisk: true, Open: func(o store.Options) (*store.Store, error) {
 				m := d.Options()
 				o.FS, o.OpenBase = m.FS, m.OpenBase
 				return store.Open("/data", o)

@@ -2,6 +2,7 @@ package store
 
 import (
 	"bytes"
+	"crypto/rand"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -12,7 +13,7 @@ import (
 // (space laid out ahead) or what a torn write left. All numbers are BE.
 //
 //	header, 32 B: "warrenW1" ‖ first seq 8 B ‖ salt 8 B ‖ zeros 4 B ‖ CRC32C of the 28 bytes before 4 B
-//	frame:        "WREC" ‖ len(body) 4 B ‖ CRC32C 4 B ‖ first seq 8 B ‖ number of batches 4 B ‖ body
+//	frame:        first half of the salt 4 B ‖ len(body) 4 B ‖ CRC32C 4 B ‖ first seq 8 B ‖ number of batches 4 B ‖ body
 //	body:         for each batch: len(operations) 4 B ‖ operations (see appendOp)
 //
 // One frame is what one fdatasync made durable, so it holds all batches that
@@ -21,11 +22,12 @@ import (
 // that is corruption; a damaged frame with nothing good behind it was torn.
 //
 // The checksum of a frame covers the segment's random salt, then the frame
-// without the checksum: so nobody can have us store bytes that pass for a frame.
+// from its length on without the checksum. The salt never leaves this machine:
+// so nobody can have us store bytes that pass for a frame, or that look so much
+// like many frames that the search in a torn end takes long.
 const (
 	segmentMagic  = "warrenW1"
 	segmentHeader = 32
-	frameMagic    = "WREC"
 	frameHeader   = 4 + 4 + 4 + 8 + 4
 
 	// maxFrameBody is what the writer may put into one frame: a full group
@@ -37,6 +39,18 @@ const (
 var errTorn = errors.New("no complete frame")
 
 func castagnoli() *crc32.Table { return crc32.MakeTable(crc32.Castagnoli) } // made once by crc32
+
+// newSalt returns a random salt whose first half is not 0, since zeros are what
+// lies behind the last frame.
+func newSalt() uint64 {
+	for {
+		var raw [8]byte
+		_, _ = rand.Read(raw[:]) // never fails, see crypto/rand
+		if salt := binary.BigEndian.Uint64(raw[:]); salt>>32 != 0 {
+			return salt
+		}
+	}
+}
 
 func appendSegmentHeader(dst []byte, first, salt uint64) []byte {
 	at := len(dst)
@@ -58,7 +72,7 @@ func decodeSegmentHeader(b []byte) (first, salt uint64, ok bool) {
 // appendFrame appends one frame with these batches to dst.
 func appendFrame(dst []byte, salt, first uint64, batches [][]byte) []byte {
 	at := len(dst)
-	dst = append(dst, frameMagic...)
+	dst = binary.BigEndian.AppendUint32(dst, uint32(salt>>32))
 	dst = append(dst, 0, 0, 0, 0, 0, 0, 0, 0) // length and checksum, set below
 	dst = binary.BigEndian.AppendUint64(dst, first)
 	dst = binary.BigEndian.AppendUint32(dst, uint32(len(batches)))
@@ -91,7 +105,7 @@ type frame struct {
 // It returns errTorn when there is no complete frame, and another error when
 // the checksum is good but the content makes no sense.
 func decodeFrame(b []byte, salt uint64) (frame, error) {
-	if len(b) < frameHeader || string(b[:4]) != frameMagic {
+	if len(b) < frameHeader || binary.BigEndian.Uint32(b) != uint32(salt>>32) {
 		return frame{}, errTorn
 	}
 	n := uint64(binary.BigEndian.Uint32(b[4:]))
@@ -129,8 +143,9 @@ func decodeFrame(b []byte, salt uint64) (frame, error) {
 // frameBehind looks for a good frame with a sequence number above seq anywhere
 // in b and returns its offset, or -1.
 func frameBehind(b []byte, salt, seq uint64) int {
+	marker := binary.BigEndian.AppendUint32(nil, uint32(salt>>32))
 	for at := 0; ; at++ {
-		i := bytes.Index(b[at:], []byte(frameMagic))
+		i := bytes.Index(b[at:], marker)
 		if i < 0 {
 			return -1
 		}

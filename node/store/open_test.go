@@ -75,7 +75,8 @@ func TestDamagedLog(t *testing.T) {
 		{"a header in the middle", 1, flip(9), -1, 0},
 		{"the last header, with records behind it", 2, flip(9), -1, 0},
 		{"garbage behind the last record", 2, func(b []byte) []byte {
-			copy(b[at(4):], "WREC garbage WREC")
+			copy(b[at(4):], b[at(3):at(3)+4]) // begins like a frame
+			copy(b[at(4)+4:], "garbage")
 			return b
 		}, 12, 0},
 	} {
@@ -151,7 +152,7 @@ func TestForgedFrame(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	forged := slices.Clone(raw[32:400])
+	forged := slices.Clone(raw[32:404])
 	binary.BigEndian.PutUint64(forged[12:], 99)
 	var b store.Batch
 	b.Put(store.Blobs, []byte("k"), forged)

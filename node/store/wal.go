@@ -1,8 +1,6 @@
 package store
 
 import (
-	"crypto/rand"
-	"encoding/binary"
 	"fmt"
 	"path/filepath"
 	"strconv"
@@ -66,9 +64,7 @@ func (w *wal) rotate(first uint64) error {
 		}
 		w.file = nil
 	}
-	var raw [8]byte
-	_, _ = rand.Read(raw[:]) // never fails, see crypto/rand
-	salt := binary.BigEndian.Uint64(raw[:])
+	salt := newSalt()
 	f, err := w.fs.Create(filepath.Join(w.dir, segmentName(first)))
 	if err != nil {
 		return fmt.Errorf("store: create log segment: %w", err)

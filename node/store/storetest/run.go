@@ -19,6 +19,8 @@ type Opener struct {
 	Open func(o store.Options) (*store.Store, error)
 	// Disk is what the directory's log is on, nil if it cannot lose power.
 	Disk *Disk
+	// BaseOnDisk says that what lies under the log is on Disk too.
+	BaseOnDisk bool
 }
 
 // Run is the conformance suite. Each call of open gives a new, empty directory.
