@@ -31,7 +31,7 @@ const (
 // leave it empty, ready to be filled again.
 //
 // Mistakes (an unknown bucket, an empty or too long key, too many bytes) are
-// remembered and returned by Commit.
+// remembered and returned by Commit; such a Batch is to be thrown away.
 type Batch struct {
 	buf []byte // encoded operations, see appendOp
 	n   int

@@ -11,7 +11,8 @@ import (
 const (
 	// layAhead is how much of a segment is written as zeros ahead of the
 	// frames: overwriting in place needs no new length and no new blocks at
-	// each sync, which halves its time (0.16 instead of 0.32 ms measured).
+	// each sync. Measured: 0.16 instead of 0.32 ms on a calm machine, 0.34
+	// instead of 0.37 ms on a busy one.
 	layAhead = 256 << 10
 	// layAheadMax is the largest frame for which that is worth writing twice.
 	layAheadMax = 32 << 10

@@ -43,6 +43,7 @@ func Run(t *testing.T, open func(t *testing.T) Opener) {
 		{"checkpoints remove the log", testCheckpointTrims},
 		{"a range sees whole batches only", testRangeAtomic},
 		{"many committers", testParallel},
+		{"closing amid commits", testCloseAmid},
 	} {
 		t.Run(c.name, func(t *testing.T) { c.run(t, open(t)) })
 	}
@@ -498,5 +499,51 @@ func testParallel(t *testing.T, o Opener) {
 	kvs, err := start(t, o, store.Options{}).Range(store.Index, nil, nil, 0)
 	if err != nil || len(kvs) != writers*each {
 		t.Fatalf("after reopening: %d keys, %v, want %d", len(kvs), err, writers*each)
+	}
+}
+
+// testCloseAmid closes the store while others commit: each commit is either
+// acknowledged and there, or refused with ErrClosed and not there.
+func testCloseAmid(t *testing.T, o Opener) {
+	const writers = 6
+	s := start(t, o, store.Options{CheckpointBytes: 2000})
+	var wg sync.WaitGroup
+	var acked [writers]int
+	going := make(chan struct{}, writers*50)
+	for w := range writers {
+		wg.Go(func() {
+			for {
+				err := s.Commit(put(fmt.Sprintf("%d.%06d", w, acked[w]), "v"))
+				if errors.Is(err, store.ErrClosed) {
+					return
+				}
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				acked[w]++
+				select {
+				case going <- struct{}{}:
+				default:
+				}
+				if _, err := s.RangeReverse(store.Index, nil, nil, 3); err != nil && !errors.Is(err, store.ErrClosed) {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	for range writers * 20 {
+		<-going
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	wg.Wait()
+	s = start(t, o, store.Options{})
+	for w := range writers {
+		kvs, err := s.Range(store.Index, fmt.Appendf(nil, "%d.", w), fmt.Appendf(nil, "%d/", w), 0)
+		if err != nil || len(kvs) != acked[w] {
+			t.Errorf("writer %d: %d acknowledged, %d there, %v", w, acked[w], len(kvs), err)
+		}
 	}
 }
