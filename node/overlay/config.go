@@ -89,6 +89,7 @@ type Config struct {
 	MDNS        bool               // announce on and listen to the local network
 	Bootstrap   []string           // addresses with peer ids, tried while no peer is connected
 	Relay       bool               // relay for admitted peers behind NATs (rendezvous nodes)
+	NoNAT       bool               // no port mapping, AutoNAT, relays, hole punching; implied by loopback addresses
 
 	// Admitted says whether a node is a member. Called often and concurrently; it must be quick. When an
 	// answer changes, call Overlay.AdmissionChanged. Nil: nobody is.

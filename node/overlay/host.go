@@ -57,7 +57,7 @@ func (o *Overlay) newHost() (host.Host, error) {
 	} else {
 		opts = append(opts, libp2p.ListenAddrStrings(o.cfg.Listen...))
 	}
-	if loopbackOnly(o.cfg.Listen) {
+	if o.cfg.NoNAT || loopbackOnly(o.cfg.Listen) {
 		opts = append(opts, libp2p.DisableRelay())
 	} else {
 		opts = append(opts, o.publicOptions()...)
