@@ -203,17 +203,20 @@ func (s boltSnapshot) Scan(bucket Bucket, from, to []byte, descending bool, fn f
 		}
 		return
 	}
-	var k, v []byte
-	if to == nil {
-		k, v = c.Last()
-	} else if k, v = c.Seek(to); k == nil {
-		k, v = c.Last()
-	} else {
-		k, v = c.Prev()
-	}
+	k, v := lastBelow(c, to)
 	for ; k != nil && bytes.Compare(k, from) >= 0; k, v = c.Prev() {
 		if !fn(k, v) {
 			return
 		}
 	}
+}
+
+// lastBelow moves c to the last key below to, nil being the end.
+func lastBelow(c *bolt.Cursor, to []byte) (k, v []byte) {
+	if to != nil {
+		if k, _ := c.Seek(to); k != nil {
+			return c.Prev()
+		}
+	}
+	return c.Last()
 }
