@@ -1,0 +1,169 @@
+package order
+
+import (
+	"fmt"
+	"slices"
+
+	pb "go.etcd.io/raft/v3/raftpb"
+
+	"warren/rooms"
+)
+
+// apply runs committed entries as far as possible; it reports whether raft may have more to say now.
+func (c *Controller) apply() bool {
+	progress := false
+	for len(c.applying) > 0 && c.broken == nil {
+		m := c.applying[0]
+		for c.applyNext < len(m.GetEntries()) && c.broken == nil {
+			if !c.entry(m.GetEntries()[c.applyNext]) {
+				return progress
+			}
+			c.applyNext++
+		}
+		if c.broken != nil {
+			return false
+		}
+		c.applying, c.applyNext = c.applying[1:], 0
+		c.stepSelf(m.GetResponses())
+		progress = true
+	}
+	return progress
+}
+
+// entry takes one committed entry; false: it must wait.
+func (c *Controller) entry(e *pb.Entry) bool {
+	if e.GetIndex() != c.applied+1 {
+		c.fail(fmt.Errorf("%w: entry %d comes after entry %d", ErrPanic, e.GetIndex(), c.applied))
+		return false
+	}
+	height := c.height
+	if e.GetType() == pb.EntryNormal {
+		if b, ok := decodeBatch(e, c.chain.Epoch); ok {
+			done, counts := c.batch(e, b)
+			if !done {
+				return false
+			}
+			if counts {
+				height++
+			}
+		}
+	} else {
+		c.applyConf(e)
+	}
+	c.applied, c.appliedTerm, c.height = e.GetIndex(), e.GetTerm(), height
+	c.heights = append(c.heights, height)
+	c.logBytes += len(e.GetData())
+	return true
+}
+
+// decodeBatch returns the entry's batch; false: by its bytes alone it gives no height, on any controller.
+func decodeBatch(e *pb.Entry, epoch uint64) (*rooms.Batch, bool) {
+	data := e.GetData()
+	if len(data) == 0 || len(data) > maxEntry {
+		return nil, false
+	}
+	b := &rooms.Batch{}
+	if rooms.Unmarshal(data, b) != nil || b.Epoch != epoch || b.Term != e.GetTerm() || len(b.Requests) == 0 || len(b.Requests) > rooms.MaxRequests {
+		return nil, false
+	}
+	return b, true
+}
+
+// batch runs a batch, or compares it with what is certified at its height. done is false when it must wait; counts is false when it gives no
+// height because nobody signed it.
+func (c *Controller) batch(e *pb.Entry, b *rooms.Batch) (done, counts bool) {
+	height := c.height + 1
+	if height <= c.chain.Height {
+		return true, c.compare(height, b)
+	}
+	if len(c.open) >= MaxUncertified || c.changing() {
+		return false, false
+	}
+	view, ok := c.viewAt(max(b.Dir, c.chain.Dir))
+	if !ok {
+		return false, false
+	}
+	if !b.SignatureOK(c.chain.Room) {
+		return true, false
+	}
+	c.run(e, b, view)
+	return true, true
+}
+
+// compare checks a batch against the one that is certified at the height; it reports whether the entry counts.
+func (c *Controller) compare(height uint64, b *rooms.Batch) bool {
+	want, ok := rooms.Hash{}, false
+	if height > c.certified {
+		want, ok = c.open[height-c.certified-1].header.Payload, true
+	} else {
+		want, ok = c.cfg.PayloadHash(height)
+	}
+	if ok && b.Hash() == want {
+		return true
+	}
+	if !b.SignatureOK(c.chain.Room) {
+		return false
+	}
+	if ok {
+		c.fail(fmt.Errorf("%w: the log has another batch at height %d", ErrDiverged, height))
+	}
+	return true
+}
+
+// changing reports whether a change of controllers has been run but is not certified: what comes above it waits.
+func (c *Controller) changing() bool {
+	return len(c.open) > 0 && !slices.Equal(c.open[len(c.open)-1].after, c.controllers)
+}
+
+// run applies a batch to the tentative chain and signs what comes of it.
+func (c *Controller) run(e *pb.Entry, b *rooms.Batch, view rooms.View) {
+	s := &step{batch: b, controllers: c.chain.Machine.Base().Controllers, sigs: map[rooms.NodeID]rooms.Signature{}}
+	s.header, s.verdicts, _ = c.chain.Run(b, view, c.cfg.Verify)
+	s.after = c.chain.Machine.Base().Controllers
+	s.hash = c.chain.Head
+	s.items = c.ordered(e.GetTerm())
+	c.open = append(c.open, s)
+	c.sign(s)
+	c.takeEarly(s)
+	c.settle()
+}
+
+// Certified tells the controller of a certified decision that this node learned from elsewhere. Decisions come in height order; known ones
+// are ignored. It must be durable no later than the records of the next Ready. rooms.ErrGap: decisions below it are missing; errs.Busy: the
+// directory version it names is not known yet. A decision that contradicts this node's own result stops the controller (see Ready.Broken).
+func (c *Controller) Certified(d *rooms.Decision) (err error) {
+	if c.broken != nil {
+		return ErrBroken
+	}
+	defer c.guard(&err)
+	height := d.Header.Height
+	switch {
+	case height <= c.certified:
+		return nil
+	case height <= c.chain.Height:
+		s := c.open[height-c.certified-1]
+		if s.hash != d.Header.Hash() {
+			c.fail(fmt.Errorf("%w: another header is certified at height %d", ErrDiverged, height))
+			return c.broken
+		}
+		s.cert, s.told = d.Cert, true
+		c.settle()
+	case height > c.chain.Height+1, len(c.open) > 0:
+		return rooms.ErrGap
+	default:
+		view, ok := c.viewAt(d.Header.Dir)
+		if !ok {
+			return errNoView
+		}
+		if d.Header.Prev != c.chain.Head {
+			return rooms.ErrFork
+		}
+		if _, err := c.chain.Accept(d, view, c.cfg.Verify); err != nil {
+			c.fail(fmt.Errorf("%w: %w", ErrDiverged, err))
+			return c.broken
+		}
+		c.raise(height, c.chain.Head, d.Cert, c.chain.Machine.Base().Controllers)
+	}
+	c.stepHeldSnapshot()
+	return nil
+}

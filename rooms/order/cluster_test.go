@@ -1,0 +1,410 @@
+package order_test
+
+import (
+	"crypto/ed25519"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"warren/perms"
+	"warren/rooms"
+	"warren/rooms/errs"
+	"warren/rooms/order"
+)
+
+// tickMS is how much time a tick of the test cluster takes.
+const tickMS = 100
+
+// key returns the i-th node's key.
+func key(i int) ed25519.PrivateKey {
+	seed := make([]byte, ed25519.SeedSize)
+	seed[0], seed[1] = byte(i), 7
+	return ed25519.NewKeyFromSeed(seed)
+}
+
+func nodeID(i int) rooms.NodeID { return rooms.NodeOf(key(i).Public().(ed25519.PublicKey)) }
+
+// everybody is a directory that admits all.
+type everybody struct{ version uint64 }
+
+func (v everybody) Member(string, string) bool      { return false }
+func (v everybody) Version() uint64                 { return v.version }
+func (v everybody) Signs(string, rooms.NodeID) bool { return true }
+func (v everybody) HasAccount(string) bool          { return false }
+func (v everybody) Node(id rooms.NodeID) (rooms.NodeRecord, bool) {
+	return rooms.NodeRecord{ID: id}, true
+}
+func allViews(v uint64) (rooms.View, bool) { return everybody{v}, true }
+func noViewAbove(n uint64) func(uint64) (rooms.View, bool) {
+	return func(v uint64) (rooms.View, bool) { return everybody{v}, v <= n }
+}
+
+var _ rooms.View = everybody{}
+var _ perms.Groups = everybody{}
+
+// host is one node of the cluster: a controller, a disk, the certified decisions.
+type host struct {
+	t         testing.TB
+	c         *cluster
+	i         int
+	id        rooms.NodeID
+	ctl       *order.Controller
+	disk      *order.Restored
+	log       []rooms.Decision // certified, from height 1
+	chain     *rooms.Chain     // certified
+	dirNewest uint64
+	lives     uint64
+	broken    error
+	returned  int
+	signs     map[uint64]rooms.Hash // every header ever signed here, by height
+}
+
+type packet struct {
+	from, to rooms.NodeID
+	data     []byte
+}
+
+// cluster runs hosts in lock step over a queue of messages.
+type cluster struct {
+	t       testing.TB
+	room    rooms.RoomID
+	now     int64
+	hosts   []*host
+	byID    map[rooms.NodeID]*host
+	net     []packet
+	drop    func(p packet) bool
+	rng     *rand.Rand
+	founded []rooms.NodeID
+	count   map[rooms.NodeID]uint64
+}
+
+func newCluster(t testing.TB, nodes, voters int) *cluster {
+	t.Helper()
+	c := &cluster{
+		t: t, room: rooms.Hash{1, 2, 3}, now: 1_000_000, byID: map[rooms.NodeID]*host{}, rng: rand.New(rand.NewPCG(1, 2)),
+		count: map[rooms.NodeID]uint64{},
+	}
+	for i := range voters {
+		c.founded = append(c.founded, nodeID(i))
+	}
+	rooms.SortNodes(c.founded)
+	for i := range nodes {
+		h := &host{t: t, c: c, i: i, id: nodeID(i), disk: &order.Restored{}, chain: c.newChain(), signs: map[uint64]rooms.Hash{}}
+		c.hosts = append(c.hosts, h)
+		c.byID[h.id] = h
+		if i < voters {
+			h.start()
+		}
+	}
+	return c
+}
+
+func (c *cluster) newChain() *rooms.Chain {
+	return rooms.NewChain(c.room, rooms.NewState(rooms.RoomRecord{ID: c.room, Name: "test", Time: 1, Controllers: c.founded}))
+}
+
+// start makes the controller from what is on disk.
+func (h *host) start() {
+	h.t.Helper()
+	if err := h.tryStart(); err != nil {
+		h.t.Fatalf("start node %d: %v", h.i, err)
+	}
+}
+
+func (h *host) tryStart() error {
+	chain, err := rooms.RestoreChain(h.chain.Snapshot())
+	if err != nil {
+		return err
+	}
+	h.lives++
+	ctl, err := order.New(order.Config{
+		Self: h.id, Key: key(h.i), Chain: chain, Restored: h.disk.Clone(), Incarnation: uint64(h.c.now) + h.lives, Rand: h.c.rng.IntN,
+		Founding: slices.Contains(h.c.founded, h.id) && !h.disk.Alive && h.chain.Height == 0 && h.disk.Incarnation == 0, Voters: h.c.founded,
+		ElectionTicks: 10, HeartbeatTicks: 1, PayloadHash: h.payload,
+	})
+	if err != nil {
+		return err
+	}
+	h.ctl, h.broken = ctl, nil
+	h.ctl.DirectoryAt(noViewAbove(h.dirNewest), h.dirNewest)
+	return nil
+}
+
+func (h *host) payload(height uint64) (rooms.Hash, bool) {
+	if height == 0 || height > uint64(len(h.log)) {
+		return rooms.Hash{}, false
+	}
+	return h.log[height-1].Header.Payload, true
+}
+
+// accept checks and keeps a certified decision.
+func (h *host) accept(d rooms.Decision) {
+	h.t.Helper()
+	if err := h.chain.Check(&d); err != nil {
+		h.t.Fatalf("node %d: decision %d: %v", h.i, d.Header.Height, err)
+	}
+	if _, err := h.chain.Accept(&d, everybody{d.Header.Dir}, rooms.VerifySignature); err != nil {
+		h.t.Fatalf("node %d: %v", h.i, err)
+	}
+	h.log = append(h.log, d)
+}
+
+// keep stores records and watches the promise to sign once.
+func (h *host) keep(recs []order.Record) {
+	h.t.Helper()
+	for i := range recs {
+		h.disk.Apply(&recs[i])
+		if s := recs[i].Signed; s != nil {
+			if old, ok := h.signs[s.Height]; ok && old != s.Header {
+				h.t.Fatalf("node %d signs two headers at height %d", h.i, s.Height)
+			}
+			h.signs[s.Height] = s.Header
+		}
+	}
+}
+
+// turn handles everything the controller wants done. It reports whether there was anything.
+func (h *host) turn() bool {
+	h.t.Helper()
+	if h.ctl == nil {
+		return false
+	}
+	did := false
+	for {
+		rd, ok := h.ctl.Ready()
+		if !ok {
+			return did
+		}
+		did = true
+		if rd.Broken != nil {
+			h.broken, h.ctl = rd.Broken, nil
+			return true
+		}
+		h.send(rd.Early)
+		h.keep(rd.Records)
+		for _, d := range rd.Decisions {
+			h.accept(d)
+		}
+		h.send(rd.Messages)
+		h.ctl.Stored()
+		h.returned += len(rd.Returned)
+		if rd.Behind > 0 {
+			h.catchUp(rd.Behind)
+		}
+	}
+}
+
+func (h *host) send(ms []order.Message) {
+	for _, m := range ms {
+		h.c.net = append(h.c.net, packet{h.id, m.To, m.Data})
+	}
+}
+
+// catchUp takes decisions from the node that has the most.
+func (h *host) catchUp(upTo uint64) {
+	h.t.Helper()
+	for _, o := range h.c.hosts {
+		for uint64(len(h.log)) < min(upTo, uint64(len(o.log))) {
+			d := o.log[len(h.log)]
+			h.accept(d)
+			if h.ctl != nil {
+				if err := h.ctl.Certified(&d); err != nil {
+					return
+				}
+			}
+		}
+	}
+}
+
+// deliver lets everything flow until nobody has anything to say.
+func (c *cluster) deliver() {
+	c.t.Helper()
+	for range 10_000 {
+		busy := false
+		for _, h := range c.hosts {
+			busy = h.turn() || busy
+		}
+		net := c.net
+		c.net = nil
+		for _, p := range net {
+			to := c.byID[p.to]
+			if to == nil || to.ctl == nil || c.drop != nil && c.drop(p) {
+				continue
+			}
+			busy = true
+			_ = to.ctl.Step(c.now, p.from, p.data)
+		}
+		if !busy {
+			return
+		}
+	}
+	c.t.Fatal("the cluster does not come to rest")
+}
+
+// tick lets n ticks pass.
+func (c *cluster) tick(n int) {
+	c.t.Helper()
+	for range n {
+		c.now += tickMS
+		for _, h := range c.hosts {
+			if h.ctl != nil {
+				h.ctl.Tick(c.now)
+			}
+		}
+		c.deliver()
+	}
+}
+
+// leader waits until one of the running nodes leads and is settled.
+func (c *cluster) leader() *host {
+	c.t.Helper()
+	for range 300 {
+		c.deliver()
+		var best *host
+		for _, h := range c.hosts {
+			if h.ctl == nil {
+				continue
+			}
+			if s := h.ctl.Status(); s.Role == order.Leader && s.Leader == h.id && (best == nil || s.Term > best.ctl.Status().Term) {
+				best = h
+			}
+		}
+		if best != nil {
+			if s := best.ctl.Status(); s.Applied == s.Commit {
+				return best
+			}
+		}
+		c.tick(1)
+	}
+	c.t.Fatal("no leader")
+	return nil
+}
+
+// request makes a signed request by device i with the next counter.
+func (c *cluster) request(i int, nick string, body rooms.Body) *rooms.Request {
+	r := rooms.NewRequest(c.room, "", nick, body)
+	c.count[nodeID(i)]++
+	r.Counter = c.count[nodeID(i)]
+	r.Sign(key(i))
+	return &r
+}
+
+// say orders n messages through the leader and waits until all running nodes have them.
+func (c *cluster) say(n int) {
+	c.t.Helper()
+	for range n {
+		body := rooms.Body(&rooms.Say{Text: fmt.Sprint("message ", c.now)})
+		if c.count[nodeID(0)] == 0 {
+			body = &rooms.Enter{View: "test"}
+		}
+		c.order(c.request(0, "zero", body))
+	}
+}
+
+// order submits one request at whoever leads until it is certified there.
+func (c *cluster) order(r *rooms.Request) {
+	c.t.Helper()
+	for range 200 {
+		l := c.leader()
+		before := len(l.log)
+		a := l.ctl.Submit(c.now, r)
+		if a.Kind == errs.Stale && a.Expected == r.Counter+1 {
+			return
+		}
+		c.deliver()
+		if a.Queued && len(l.log) > before {
+			return
+		}
+		c.tick(1)
+	}
+	c.t.Fatalf("a request is not ordered: %+v", c.leader().ctl.Status())
+}
+
+// same checks that all running nodes hold the same chain, and returns its height.
+func (c *cluster) same() uint64 {
+	c.t.Helper()
+	var first *host
+	for _, h := range c.hosts {
+		if h.ctl == nil {
+			continue
+		}
+		if first == nil {
+			first = h
+			continue
+		}
+		if h.chain.Height != first.chain.Height || h.chain.Head != first.chain.Head ||
+			rooms.StateDigest(h.chain.Machine) != rooms.StateDigest(first.chain.Machine) {
+			c.t.Fatalf("node %d is at %d, node %d at %d", h.i, h.chain.Height, first.i, first.chain.Height)
+		}
+	}
+	return first.chain.Height
+}
+
+// controllers returns the ids of these nodes, sorted.
+func controllers(is ...int) []rooms.NodeID {
+	var out []rooms.NodeID
+	for _, i := range is {
+		out = append(out, nodeID(i))
+	}
+	rooms.SortNodes(out)
+	return out
+}
+
+// reconfigure orders a new set of controllers, endorsed by all present ones and consented by the newcomers.
+func (c *cluster) reconfigure(is ...int) {
+	c.t.Helper()
+	l := c.leader()
+	base := l.chain.Machine.Base()
+	body := &rooms.Reconfigure{Since: base.Since, Controllers: controllers(is...)}
+	for _, h := range c.hosts {
+		if slices.Contains(base.Controllers, h.id) {
+			body.Endorsed = append(body.Endorsed, rooms.Endorse(c.room, rooms.KindReconfigure, body.Thing(), c.now, key(h.i)))
+		} else if slices.Contains(body.Controllers, h.id) {
+			body.Consents = append(body.Consents, rooms.MakeConsent(c.room, base.Since, l.chain.Height, key(h.i)))
+		}
+	}
+	c.order(c.request(l.i, "", body))
+	if got := l.chain.Machine.Base().Controllers; !slices.Equal(got, body.Controllers) {
+		c.t.Fatalf("the reconfiguration did not take effect: verdict %v", l.log[len(l.log)-1].Verdicts)
+	}
+}
+
+// grow makes nodes controllers the way the replica does: learners first, then a reconfiguration.
+func (c *cluster) grow(newcomers []int, all ...int) {
+	c.t.Helper()
+	for _, i := range newcomers {
+		c.hosts[i].start()
+	}
+	ids := controllers(newcomers...)
+	for range 300 {
+		level := 0
+		l := c.leader()
+		l.ctl.SetLearners(ids...)
+		for _, m := range l.ctl.Status().Members {
+			if slices.Contains(ids, m.Node) && m.Level {
+				level++
+			}
+		}
+		if level == len(ids) {
+			c.reconfigure(all...)
+			c.settle()
+			return
+		}
+		c.tick(1)
+	}
+	c.t.Fatalf("the newcomers do not catch up: %+v", c.leader().ctl.Status())
+}
+
+// settle waits until raft's voters are the controllers.
+func (c *cluster) settle() {
+	c.t.Helper()
+	for range 300 {
+		if l := c.leader(); l.ctl.Status().Settled {
+			c.tick(2)
+			return
+		}
+		c.tick(1)
+	}
+	c.t.Fatalf("raft's voters do not follow the chain: %+v", c.leader().ctl.Status())
+}

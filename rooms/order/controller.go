@@ -1,0 +1,240 @@
+package order
+
+import (
+	"errors"
+	"fmt"
+
+	"go.etcd.io/raft/v3"
+	pb "go.etcd.io/raft/v3/raftpb"
+
+	"warren/rooms"
+)
+
+// Errors of a controller that has stopped. They come wrapped in Ready.Broken.
+var (
+	// ErrDiverged: this node's own result differs from what a quorum signed, or its log from what is certified.
+	ErrDiverged = errors.New("controller: diverged from what is certified")
+	// ErrPanic: a part panicked. The state in memory is not to be trusted.
+	ErrPanic = errors.New("controller: panicked")
+	// ErrBroken is what a stopped controller answers.
+	ErrBroken = errors.New("controller: stopped; drop its raft state and make it anew")
+)
+
+// Controller is one controller of one room. See the package comment.
+type Controller struct {
+	cfg         Config
+	self        Member
+	selfID      uint64
+	isDirectory bool
+
+	rn  *raft.RawNode
+	log *storage
+	now int64 // ms, the latest that a caller told
+
+	// The chain. Heights up to certified are certified; those above, up to chain.Height, are open.
+	chain       *rooms.Chain
+	certified   uint64
+	certHead    rooms.Hash
+	controllers []rooms.NodeID // in force after the certified head
+	open        []*step        // open[i] is at height certified+1+i
+	signed      map[uint64]rooms.Hash
+	early       map[uint64]map[rooms.NodeID]earlySign // by height above chain.Height
+	recent      map[uint64]recentCert                 // the last recentCerts certificates
+
+	// The log. base is where it starts, applied how far it has been run.
+	base        Snapshot
+	applied     uint64
+	appliedTerm uint64
+	height      uint64   // of the chain after the entry at applied
+	heights     []uint64 // after each entry above base.Index
+	certIndex   uint64   // newest entry up to which all is certified
+	logBytes    int      // of entries above the base
+	applying    []*pb.Message
+	applyNext   int // in applying[0].Entries
+	hard        Hard
+	hardStored  Hard
+
+	// Membership.
+	conf       Conf
+	confs      []confMark
+	known      map[uint64]Member // by raft's number: who can be answered
+	hellos     map[rooms.NodeID]uint64
+	learners   []rooms.NodeID // wanted beside the controllers
+	confSince  int            // tick of the last proposed change, 0: none under way
+	snapTicks  map[uint64]int // how long members have been waiting for a snapshot
+	heldSnap   *raftMessage
+	heldFrom   rooms.NodeID
+	behind     uint64
+	behindFrom rooms.NodeID
+	behindAt   int64
+	stuckAt    uint64 // height of the chain when watchEarly last saw it move
+	stuckSince int64
+
+	// Time in ticks.
+	ticks   int
+	elapsed int // since a leader was heard
+	timeout int
+
+	// The leader's queue.
+	newest   uint64 // directory version
+	view     func(uint64) (rooms.View, bool)
+	queue    []*item
+	qBytes   int
+	queued   map[rooms.Hash]bool
+	devices  map[rooms.NodeID]*deviceQueue
+	proposed [][]*item
+	ledTerm  uint64 // term for which the queue was set up
+	returned []*rooms.Request
+
+	// What the next Ready takes along.
+	records   []Record
+	outbox    []Message // to send after storing
+	decisions []rooms.Decision
+	acks      []*pb.Message // for raft itself, once stored
+	busy      bool          // a Ready is out, Stored is due
+	broken    error
+	told      bool // that it is broken
+}
+
+// Step takes a message from an authenticated sender. It returns an error for everything that is not a well-formed message of somebody
+// who may send it; the controller is unharmed then.
+func (c *Controller) Step(nowMS int64, from rooms.NodeID, msg []byte) (err error) {
+	if c.broken != nil {
+		return ErrBroken
+	}
+	defer c.guard(&err)
+	c.clock(nowMS)
+	if len(msg) > MaxMessage {
+		return fmt.Errorf("step: a message of %d bytes is too large", len(msg))
+	}
+	if from == c.cfg.Self {
+		return errors.New("step: a message from this node itself")
+	}
+	var e envelope
+	if err := rooms.Unmarshal(msg, &e); err != nil {
+		return fmt.Errorf("step: %w", err)
+	}
+	return c.receive(from, &e)
+}
+
+// Tick lets one tick of time pass; nowMS is the wall clock, for the times in batches and for patience.
+func (c *Controller) Tick(nowMS int64) {
+	if c.broken != nil {
+		return
+	}
+	defer c.guard(nil)
+	c.clock(nowMS)
+	c.ticks++
+	st := c.rn.BasicStatus()
+	if st.RaftState == raft.StateLeader {
+		c.rn.Tick()
+		c.watchSnapshots()
+	} else {
+		// Raft's own timer draws from crypto/rand. Its clock goes on, the decision to campaign is made here.
+		c.rn.TickQuiesced()
+		if c.elapsed++; c.elapsed >= c.timeout {
+			c.resetTimer()
+			if err := c.rn.Campaign(); err != nil {
+				c.debug("campaign refused", err)
+			}
+		}
+	}
+	if c.ticks%c.cfg.ElectionTicks == 0 {
+		c.sayHello(st.Lead == raft.None)
+	}
+	c.resend()
+	c.watchEarly()
+	c.expire()
+}
+
+// Campaign asks for votes at once, past the others' belief that the leader lives. For when this node knows that the leader's node is down.
+func (c *Controller) Campaign(nowMS int64) {
+	if c.broken != nil {
+		return
+	}
+	defer c.guard(nil)
+	c.clock(nowMS)
+	c.resetTimer()
+	st := c.rn.BasicStatus()
+	var err error
+	switch st.RaftState {
+	case raft.StateLeader:
+	case raft.StateFollower:
+		err = c.rn.Step(&pb.Message{Type: pb.MsgTimeoutNow.Enum(), From: new(c.selfID), To: new(c.selfID)})
+	default:
+		err = c.rn.Campaign()
+	}
+	if err != nil {
+		c.debug("campaign refused", err)
+	}
+}
+
+// Unreachable says that sending to a node failed: raft goes back to probing it.
+func (c *Controller) Unreachable(node rooms.NodeID) {
+	if c.broken != nil {
+		return
+	}
+	defer c.guard(nil)
+	if m, ok := c.conf.of(node); ok && c.leads() {
+		c.rn.ReportUnreachable(m.raftID())
+	}
+}
+
+// Transfer asks the leader, if this is it, to hand over to the node: for an orderly stop.
+func (c *Controller) Transfer(to rooms.NodeID) {
+	if c.broken != nil {
+		return
+	}
+	defer c.guard(nil)
+	if m, ok := c.conf.of(to); ok && c.leads() {
+		c.rn.TransferLeader(m.raftID())
+	}
+}
+
+// DirectoryAt tells how far this node knows the directory: view returns a version, newest is the greatest there is.
+func (c *Controller) DirectoryAt(view func(version uint64) (rooms.View, bool), newest uint64) {
+	c.view, c.newest = view, max(newest, c.newest)
+}
+
+// viewAt returns the directory as a batch of that version must see it; false: this node does not have it yet.
+func (c *Controller) viewAt(version uint64) (rooms.View, bool) {
+	switch {
+	case c.isDirectory:
+		return nil, true // the directory judges by itself
+	case c.view == nil || version > c.newest:
+		return nil, false
+	}
+	return c.view(version)
+}
+
+func (c *Controller) leads() bool { return c.rn.BasicStatus().RaftState == raft.StateLeader }
+
+// clock remembers the time. It never goes back.
+func (c *Controller) clock(nowMS int64) { c.now = max(c.now, nowMS) }
+
+func (c *Controller) resetTimer() {
+	c.elapsed, c.timeout = 0, c.cfg.ElectionTicks+c.cfg.Rand(c.cfg.ElectionTicks)
+}
+
+// fail stops the controller.
+func (c *Controller) fail(err error) {
+	if c.broken == nil {
+		c.broken = err
+	}
+}
+
+// guard turns a panic into a stopped controller: the last belt, since raft panics on what it holds for impossible.
+func (c *Controller) guard(err *error) {
+	if p := recover(); p != nil {
+		c.fail(fmt.Errorf("%w: %v", ErrPanic, p))
+		if err != nil {
+			*err = c.broken
+		}
+	}
+}
+
+func (c *Controller) debug(what string, err error) {
+	if c.cfg.Log != nil {
+		c.cfg.Log.Debug("controller: "+what, "room", c.chain.Room.Short(), "error", err)
+	}
+}

@@ -1,0 +1,282 @@
+package order
+
+import (
+	"slices"
+
+	"warren/rooms"
+	"warren/rooms/errs"
+)
+
+// Answer is what becomes of a submitted request at once.
+type Answer struct {
+	// Queued: this node leads and will put the request in order, or has done so and waits for the certificate.
+	Queued bool
+	// Leader is who leads, when this node does not (zero: nobody is known to): send the request there.
+	Leader rooms.NodeID
+	// Kind says why it is refused here and now: Void, Stale, TooLarge, Invalid, Busy; Frozen when no leader is known. OK otherwise.
+	Kind errs.Kind
+	// Expected is the device's next counter, when Kind is Stale.
+	Expected uint64
+}
+
+// item is a request that waits at the leader.
+type item struct {
+	r    *rooms.Request
+	id   rooms.Hash
+	size int
+	at   int64 // ms, when it came
+}
+
+// deviceQueue counts a device's requests that wait or are under way.
+type deviceQueue struct {
+	last uint64 // highest counter among them
+	n    int
+}
+
+// Submit gives a request to the leader's queue, if this node leads. The request must not be changed any more. Submitting it again is
+// harmless. It costs one signature check when Verify has not seen the request.
+func (c *Controller) Submit(nowMS int64, r *rooms.Request) (a Answer) {
+	if c.broken != nil {
+		return Answer{Kind: errs.Internal}
+	}
+	var err error
+	defer func() {
+		if err != nil {
+			a = Answer{Kind: errs.Internal}
+		}
+	}()
+	defer c.guard(&err)
+	c.clock(nowMS)
+	c.lead()
+	if !c.leads() && !c.singleton() {
+		if lead := c.leader(); !lead.IsZero() {
+			return Answer{Leader: lead}
+		}
+		return Answer{Kind: errs.Frozen}
+	}
+	if len(r.Body) > rooms.MaxRequest || len(r.Account)+len(r.Nick)+len(r.Sig) > 4096 {
+		return Answer{Kind: errs.TooLarge}
+	}
+	if r.Room != c.chain.Room {
+		return Answer{Kind: errs.Invalid}
+	}
+	it := &item{r: r, id: r.ID(), size: len(rooms.Marshal(r)), at: c.now}
+	if c.queued[it.id] {
+		return Answer{Queued: true}
+	}
+	switch {
+	case it.size > rooms.MaxRequest:
+		return Answer{Kind: errs.TooLarge}
+	case !c.cfg.Verify(r) || !c.mayAuthor(r):
+		return Answer{Kind: errs.Void}
+	}
+	if want := c.expected(r.Device); r.Counter != want {
+		return Answer{Kind: errs.Stale, Expected: want}
+	}
+	if len(c.queue) >= MaxPending || c.qBytes+it.size > MaxPendingBytes {
+		return Answer{Kind: errs.Busy}
+	}
+	c.queue = append(c.queue, it)
+	c.qBytes += it.size
+	c.queued[it.id] = true
+	d := c.devices[r.Device]
+	if d == nil {
+		d = &deviceQueue{}
+		c.devices[r.Device] = d
+	}
+	d.last, d.n = r.Counter, d.n+1
+	return Answer{Queued: true}
+}
+
+// Expected returns the counter that the device's next request must carry, as far as this controller knows.
+func (c *Controller) Expected(device rooms.NodeID) uint64 { return c.expected(device) }
+
+func (c *Controller) expected(device rooms.NodeID) uint64 {
+	if d := c.devices[device]; d != nil {
+		return d.last + 1
+	}
+	return c.chain.Machine.Base().Counters[device] + 1
+}
+
+// mayAuthor reports whether the device may speak for the author, by the newest directory this node has. A request that asks for a newer one
+// is not judged here.
+func (c *Controller) mayAuthor(r *rooms.Request) bool {
+	var view rooms.View
+	if d, ok := c.chain.Machine.(*rooms.Directory); ok {
+		view = d.Now()
+	} else if v, ok := c.viewAt(c.newest); ok && r.Dir <= c.newest {
+		view = v
+	} else {
+		return true
+	}
+	if r.Account != "" {
+		return view.Signs(r.Account, r.Device)
+	}
+	_, ok := view.Node(r.Device)
+	return ok
+}
+
+// forget takes an item off its device's count.
+func (c *Controller) forget(it *item) {
+	d := c.devices[it.r.Device]
+	if d == nil {
+		return
+	}
+	if d.n--; d.n <= 0 {
+		delete(c.devices, it.r.Device)
+	}
+}
+
+// giveBack returns an item to the caller.
+func (c *Controller) giveBack(it *item) {
+	c.forget(it)
+	delete(c.queued, it.id)
+	c.returned = append(c.returned, it.r)
+}
+
+// lead keeps the queue in step with who leads: what waits here when another node leads, or under an old term, goes back.
+func (c *Controller) lead() {
+	st := c.rn.BasicStatus()
+	term := uint64(0)
+	if c.leads() {
+		term = st.GetTerm()
+	}
+	if term == c.ledTerm {
+		return
+	}
+	if c.ledTerm != 0 {
+		for _, batch := range c.proposed {
+			for _, it := range batch {
+				c.giveBack(it)
+			}
+		}
+		for _, it := range c.queue {
+			c.giveBack(it)
+		}
+		c.queue, c.proposed, c.qBytes = nil, nil, 0
+	}
+	c.ledTerm, c.confSince = term, 0
+	clear(c.snapTicks)
+}
+
+// alone reports whether the operation needs a batch of its own: what it changes decides who may certify what follows.
+func alone(op rooms.Op) bool { return op == rooms.OpReconfigure || op == rooms.OpClose }
+
+// propose puts what waits into batches, as long as few enough are under way.
+func (c *Controller) propose() {
+	for len(c.queue) > 0 && c.ledTerm != 0 && c.appliedTerm == c.ledTerm && len(c.proposed)+len(c.open) < MaxUnderWay && !c.barrier() {
+		items := c.take()
+		if len(items) == 0 {
+			return
+		}
+		b := &rooms.Batch{Epoch: c.chain.Epoch, Term: c.ledTerm, Time: c.now, Dir: c.newest}
+		if c.isDirectory {
+			b.Dir = c.chain.Height
+		}
+		for _, it := range items {
+			b.Requests = append(b.Requests, *it.r)
+		}
+		b.Sign(c.chain.Room, c.cfg.Key)
+		if err := c.rn.Propose(rooms.Marshal(b)); err != nil {
+			c.queue = append(items, c.queue...)
+			for _, it := range items {
+				c.qBytes += it.size
+			}
+			return
+		}
+		c.proposed = append(c.proposed, items)
+	}
+}
+
+// barrier reports whether a batch is under way above which nothing is proposed.
+func (c *Controller) barrier() bool {
+	for _, batch := range c.proposed {
+		if alone(batch[0].r.Op) {
+			return true
+		}
+	}
+	for _, s := range c.open {
+		if alone(s.batch.Requests[0].Op) {
+			return true
+		}
+	}
+	return false
+}
+
+// take removes the next batch from the queue: in order, up to the limits, without requests whose counter has been used up meanwhile and
+// without those that ask for a directory version this node does not have.
+func (c *Controller) take() []*item {
+	var out, rest []*item
+	size := 0
+	held := map[rooms.NodeID]bool{}
+	next := map[rooms.NodeID]uint64{}
+	for i, it := range c.queue {
+		d := it.r.Device
+		if held[d] || it.r.Dir > c.newest && !c.isDirectory {
+			held[d] = true
+			rest = append(rest, it)
+			continue
+		}
+		if size+it.size > rooms.MaxBatch || len(out) == rooms.MaxRequests || alone(it.r.Op) && len(out) > 0 {
+			rest = append(rest, c.queue[i:]...)
+			break
+		}
+		want, seen := next[d]
+		if !seen {
+			want = c.chain.Machine.Base().Counters[d] + 1 + c.underWay(d)
+		}
+		if it.r.Counter != want {
+			c.qBytes -= it.size
+			c.giveBack(it)
+			continue
+		}
+		next[d] = want + 1
+		out = append(out, it)
+		size += it.size
+		if alone(it.r.Op) {
+			rest = append(rest, c.queue[i+1:]...)
+			break
+		}
+	}
+	c.queue = rest
+	c.qBytes -= size
+	return out
+}
+
+// underWay counts the device's requests that are proposed and not run.
+func (c *Controller) underWay(device rooms.NodeID) uint64 {
+	n := uint64(0)
+	for _, batch := range c.proposed {
+		for _, it := range batch {
+			if it.r.Device == device {
+				n++
+			}
+		}
+	}
+	return n
+}
+
+// ordered returns the items of the batch that has been run, if it was proposed here under the present term: raft keeps their order.
+func (c *Controller) ordered(term uint64) []*item {
+	if term != c.ledTerm || len(c.proposed) == 0 {
+		return nil
+	}
+	items := c.proposed[0]
+	c.proposed = c.proposed[1:]
+	for _, it := range items {
+		c.forget(it)
+	}
+	return items
+}
+
+// expire gives back requests that have waited too long for a directory version.
+func (c *Controller) expire() {
+	c.queue = slices.DeleteFunc(c.queue, func(it *item) bool {
+		if c.now-it.at < holdPatience || it.r.Dir <= c.newest || c.isDirectory {
+			return false
+		}
+		c.qBytes -= it.size
+		c.giveBack(it)
+		return true
+	})
+}
