@@ -1,0 +1,187 @@
+package command
+
+import (
+	"fmt"
+	"strings"
+
+	"warren/bridge"
+	"warren/perms"
+	"warren/rooms"
+)
+
+func roomCommands() []*command {
+	grant := func(name, args, help string, set func(*rooms.Grant, perms.Rights)) *command {
+		return &command{
+			name: name, args: args, help: help, right: perms.Manage, thing: true, room: inRoom, min: 2, max: 3,
+			run: func(c *call) bridge.Reply { return grantRights(c, set) },
+		}
+	}
+	return []*command{
+		{name: "room info", help: "who made the room, its settings and its rights", right: perms.Read, room: inRoom, run: roomInfo},
+		{name: "room keep", help: "makes a temporary room permanent", right: perms.Manage, room: inRoom, run: roomKeep},
+		grant("room grant", "WHO RIGHTS [THING]", "gives rights, like write,delete, to a person, everyone, or registered (all with an account)",
+			func(b *rooms.Grant, r perms.Rights) { b.Allow = r }),
+		grant("room deny", "WHO RIGHTS [THING]", "denies rights", func(b *rooms.Grant, r perms.Rights) { b.Deny = r }),
+		grant("room forget", "WHO RIGHTS [THING]", "takes back what was given or denied", func(b *rooms.Grant, r perms.Rights) { b.Forget = r }),
+	}
+}
+
+// RoomInfo is the data of !room info.
+type RoomInfo struct {
+	Room      string      `json:"room"`
+	ID        string      `json:"id"`
+	Title     string      `json:"title,omitempty"`
+	Maker     string      `json:"maker,omitempty"`
+	Created   int64       `json:"created"`
+	Temporary bool        `json:"temporary"`
+	Settings  []string    `json:"settings"`
+	Rights    []RightInfo `json:"rights"`
+}
+
+// RightInfo is one entry of a room's access list.
+type RightInfo struct {
+	Who   string `json:"who"`
+	Allow string `json:"allow,omitempty"`
+	Deny  string `json:"deny,omitempty"`
+}
+
+func roomInfo(c *call) bridge.Reply {
+	d := RoomInfo{Room: "#" + c.seat.Name(), ID: c.seat.Room().ID().String(), Settings: []string{}, Rights: []RightInfo{}}
+	var lines, rights []string
+	c.view(func(v view) {
+		st := v.st
+		d.Title, d.Maker, d.Created, d.Temporary = st.Set.Title, string(st.Maker), st.Created, st.Temporary
+		note := func(on bool, text string) {
+			if on {
+				d.Settings = append(d.Settings, text)
+			}
+		}
+		note(st.Set.Secret, "secret")
+		note(st.InviteOnly(), "by invitation only")
+		note(st.Moderated(), "moderated")
+		note(st.Set.TopicLock, "subject locked")
+		note(len(st.Set.Key) > 0, "password")
+		if st.Set.Limit > 0 {
+			d.Settings = append(d.Settings, fmt.Sprintf("at most %d occupants", st.Set.Limit))
+		}
+		for _, e := range st.ACL {
+			r := RightInfo{Who: bridge.People(e.Who)}
+			line := r.Who + ":"
+			if e.Allow != 0 {
+				r.Allow = e.Allow.String()
+				line += " " + r.Allow
+			}
+			if e.Deny != 0 {
+				r.Deny = e.Deny.String()
+				line += " not " + r.Deny
+			}
+			d.Rights, rights = append(d.Rights, r), append(rights, line)
+		}
+	})
+	head := d.Room
+	if d.Title != "" {
+		head += ": " + d.Title
+	}
+	by := "the network"
+	if d.Maker != "" {
+		by = bridge.People(perms.Principal(d.Maker))
+	}
+	kind := "permanent"
+	if d.Temporary {
+		kind = "temporary"
+	}
+	lines = append(lines, head, fmt.Sprintf("%s, made by %s on %s", kind, by, when(d.Created)))
+	if len(d.Settings) > 0 {
+		lines = append(lines, "settings: "+strings.Join(d.Settings, ", "))
+	}
+	for i, r := range rights {
+		if i == pageItems {
+			lines = append(lines, fmt.Sprintf("… and %d more", len(rights)-i))
+			break
+		}
+		lines = append(lines, "rights of "+r)
+	}
+	return told(d, lines...)
+}
+
+func roomKeep(c *call) bridge.Reply {
+	temporary := false
+	c.view(func(v view) { temporary = v.st.Temporary })
+	switch {
+	case !temporary:
+		return failed(fmt.Sprintf("#%s is permanent already", c.seat.Name()))
+	case c.session.Account() == "":
+		return failed("only somebody with an account can keep a room: log in first")
+	}
+	if r, ok := c.do(&rooms.Keep{}); !ok {
+		return r
+	}
+	return told(map[string]any{"room": "#" + c.seat.Name(), "temporary": false}, fmt.Sprintf("#%s is permanent now", c.seat.Name()))
+}
+
+// Granted is the data of !room grant, deny and forget.
+type Granted struct {
+	Who    string `json:"who"` // a principal
+	Thing  string `json:"thing"`
+	Rights string `json:"rights"`
+}
+
+func grantRights(c *call, set func(*rooms.Grant, perms.Rights)) bridge.Reply {
+	rights, err := perms.ParseRights(c.args[1])
+	if err != nil || rights == 0 {
+		if err == nil {
+			err = fmt.Errorf("no right named: use %s or all", perms.All)
+		}
+		return failed(err.Error(), "usage: "+c.cmd.usage())
+	}
+	who, ok := c.principal(c.args[0])
+	if !ok {
+		return failed(fmt.Sprintf("nobody here is called %q, and no account has that name (everyone and registered are possible too)", short(c.args[0])))
+	}
+	d := Granted{Who: string(who), Thing: "#" + c.seat.Name(), Rights: rights.String()}
+	b := &rooms.Grant{Who: who}
+	set(b, rights)
+	var obj *rooms.Object
+	if name := c.arg(2); name != "" {
+		var r bridge.Reply
+		if obj, r, ok = c.thing(name); !ok {
+			return r
+		}
+	}
+	mine := false
+	if obj != nil {
+		b.Object, d.Thing = obj.ID, obj.Name
+		c.view(func(v view) { mine = obj.Owner == v.who.Principal })
+	}
+	if a := c.seat.May(perms.Manage, obj); !a.OK && !mine {
+		return c.refused(perms.Manage, a)
+	}
+	if r, ok := c.do(b); !ok {
+		return r
+	}
+	return told(d, fmt.Sprintf("done: %s %s %s on %s", strings.TrimPrefix(c.cmd.name, "room "), bridge.People(who), d.Rights, d.Thing))
+}
+
+// principal finds whom a name means: words for many, who is in the room, who is online, an account.
+func (c *call) principal(name string) (perms.Principal, bool) {
+	switch rooms.Fold(name) {
+	case "everyone", string(perms.Everyone):
+		return perms.Everyone, true
+	case "registered", string(perms.Registered):
+		return perms.Registered, true
+	}
+	if group := perms.Principal(rooms.Fold(name)); group.IsGroup() && len(group) <= rooms.MaxName {
+		return group, true
+	}
+	var who perms.Principal
+	here := false
+	c.view(func(v view) {
+		if o, ok := v.st.Occupant(name); ok {
+			who, here = o.Principal(), true
+		}
+	})
+	if here {
+		return who, true
+	}
+	return c.tree.hub.PrincipalOf(name)
+}
