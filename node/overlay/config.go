@@ -20,6 +20,8 @@ const (
 	MaxMessage = 64 << 10
 	// MaxResponse is the greatest answer to a Request, in bytes.
 	MaxResponse = 16 << 20
+	// MaxValue is the greatest value in the DHT, in bytes: records, not content.
+	MaxValue = 64 << 10
 
 	maxPeers        = 4096 // known admitted nodes; 1000 is the design's scale
 	maxAddrLen      = 256  // bytes of one address as text; real ones have about 100
@@ -35,6 +37,9 @@ const (
 	maxErrorText    = 1 << 10 // bytes of an error's text on the wire
 	requestsPerPeer = 32      // requests served at once for one peer
 	requestsInAll   = 256     // requests served at once
+
+	maxValueBytes    = 64 << 20 // of other members' DHT values kept here
+	maxProviderBytes = 16 << 20 // the same for provider records
 )
 
 // Times. The ones of liveness follow from Config.Heartbeat.

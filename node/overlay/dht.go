@@ -22,12 +22,14 @@ var errAlone = errors.New("no other node is in the routing table")
 func (o *Overlay) newDHT() (*dht.IpfsDHT, error) {
 	validators := record.NamespacedValidator{}
 	for ns, v := range o.cfg.Validators {
-		validators[ns] = v
+		validators[ns] = boundedValidator{v}
 	}
 	d, err := dht.New(o.gated,
 		dht.ProtocolPrefix(protocol.ID(o.proto)),
 		dht.Mode(dht.ModeAutoServer), // with plain auto a network on a LAN has clients only
 		dht.Validator(validators),
+		dht.ValueDatastore(newBoundedStore(maxValueBytes)),
+		dht.ProviderDatastore(newBoundedStore(maxProviderBytes)),
 		dht.RoutingTableRefreshPeriod(dhtRefresh),
 		dht.RoutingTableFilter(func(_ any, p peer.ID) bool { return o.admitted(p) }),
 		dht.QueryFilter(func(_ any, pi peer.AddrInfo) bool { return o.admitted(pi.ID) }),
@@ -36,6 +38,16 @@ func (o *Overlay) newDHT() (*dht.IpfsDHT, error) {
 		return nil, fmt.Errorf("make dht: %w", err)
 	}
 	return d, nil
+}
+
+// boundedValidator refuses long values before anybody looks at them.
+type boundedValidator struct{ Validator }
+
+func (b boundedValidator) Validate(key string, value []byte) error {
+	if len(value) > MaxValue {
+		return fmt.Errorf("value of %d bytes, limit %d: %w", len(value), MaxValue, errTooLong)
+	}
+	return b.Validator.Validate(key, value)
 }
 
 func (o *Overlay) alone() bool { return o.dht.RoutingTable().Size() == 0 }

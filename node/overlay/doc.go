@@ -24,6 +24,11 @@
 // protocols), the resource manager (sees every stream that libp2p itself handles, in both directions), and
 // the filters of pubsub and DHT.
 //
+// # Limits of what Close waits for
+//
+// Close waits for all goroutines but one of libp2p's: where addresses other than loopback are listened on, its
+// search for a router's port mapping ends by itself within 5 s.
+//
 // # Frames on the wire
 //
 // Protocol /warren/<network>/frames/1, one stream per direction; <network> is the first 8 bytes of the

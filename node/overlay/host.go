@@ -33,6 +33,11 @@ func (o *Overlay) newHost() (host.Host, error) {
 	if err != nil {
 		return nil, err
 	}
+	if len(o.cfg.HostOptions) == 0 { // simulated networks have no sockets
+		if err := checkListen(o.ctx, o.cfg.Listen); err != nil {
+			return nil, err
+		}
+	}
 	manager, err := newResourceManager()
 	if err != nil {
 		return nil, err
@@ -64,7 +69,7 @@ func (o *Overlay) newHost() (host.Host, error) {
 	}
 	h, err := libp2p.New(append(opts, o.cfg.HostOptions...)...)
 	if err != nil {
-		return nil, fmt.Errorf("listen for peers on %s: %w; is another node running, or the port in use?", strings.Join(o.cfg.Listen, ", "), err)
+		return nil, fmt.Errorf("listen for peers on %s: %w", strings.Join(o.cfg.Listen, ", "), err)
 	}
 	return h, nil
 }

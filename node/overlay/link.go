@@ -65,7 +65,7 @@ func (p *peerLink) run() {
 // await blocks until an attempt is due; false when the link has ended.
 func (p *peerLink) await() bool {
 	for {
-		wait := p.delay()
+		wait, due := p.delay()
 		if wait <= 0 {
 			return p.ctx.Err() == nil
 		}
@@ -77,22 +77,28 @@ func (p *peerLink) await() bool {
 		case <-p.kick:
 			t.Stop()
 		case <-t.C:
-			return p.ctx.Err() == nil
+			if due {
+				return p.ctx.Err() == nil
+			}
+			p.fails.Store(0) // so that Send may try again
 		}
 	}
 }
 
-// delay is how long to wait before the next attempt.
-func (p *peerLink) delay() time.Duration {
-	fails := p.fails.Load()
-	switch {
-	case fails == 0 && (p.connected() || !p.q.empty() || p.o.wantsMore()):
-		return 0
-	case fails == 0 || fails > 7: // 200 ms doubled 7 times is beyond the steady state
-		return minRedial + rand.N(maxRedial-minRedial)
+// delay is how long to wait, and whether an attempt is due then: nobody may want this peer now.
+func (p *peerLink) delay() (wait time.Duration, due bool) {
+	steady := minRedial + rand.N(maxRedial-minRedial)
+	if !p.connected() && p.q.empty() && !p.o.wantsMore() {
+		return steady, false
+	}
+	switch fails := p.fails.Load(); {
+	case fails == 0:
+		return 0, true
+	case fails > 7: // 200 ms doubled 7 times is beyond the steady state
+		return steady, true
 	default:
 		d := firstRedial << (fails - 1)
-		return d - d/4 + rand.N(d/2)
+		return d - d/4 + rand.N(d/2), true
 	}
 }
 

@@ -25,10 +25,7 @@ const serviceName = "_warren._udp"
 // maxFound bounds what is taken from the local network while browsing.
 const maxFound = 64
 
-// mdnsService announces this node on the local network and hears of others.
-type mdnsService struct{ s mdns.Service }
-
-// HandlePeerFound takes the addresses of members; strangers' are none of our business.
+// handleFound takes the addresses of members; strangers' are none of our business.
 func (o *Overlay) handleFound(pi peer.AddrInfo) {
 	id, ok := nodeID(pi.ID)
 	if !ok {
@@ -43,7 +40,8 @@ type foundPeer func(peer.AddrInfo)
 
 func (f foundPeer) HandlePeerFound(pi peer.AddrInfo) { f(pi) }
 
-// startMDNS is best effort: containers and some networks have no multicast.
+// startMDNS announces this node on the local network and hears of others. It is best effort: containers and
+// some networks have no multicast.
 func (o *Overlay) startMDNS() {
 	s := mdns.NewMdnsService(o.h, serviceName, foundPeer(o.handleFound))
 	if err := s.Start(); err != nil {
@@ -51,10 +49,14 @@ func (o *Overlay) startMDNS() {
 		_ = s.Close()
 		return
 	}
-	o.mdns = &mdnsService{s}
+	o.mu.Lock()
+	late := o.closed
+	o.mdns = s
+	o.mu.Unlock()
+	if late { // Close did not see it
+		_ = s.Close()
+	}
 }
-
-func (m *mdnsService) close() error { return m.s.Close() }
 
 // Stranger is a node without a network: it dials, listens to nothing, and can only look around and ask for
 // admission. Not for use after Close.

@@ -17,6 +17,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/core/protocol"
+	"github.com/libp2p/go-libp2p/p2p/discovery/mdns"
 )
 
 // ErrClosed is returned by what is called on a closed Overlay.
@@ -37,7 +38,6 @@ type Overlay struct {
 	dht       *dht.IpfsDHT
 	ps        *pubsub.PubSub
 	changed   event.Emitter // EvtPeerProtocolsUpdated: makes pubsub and DHT look at a peer again
-	mdns      *mdnsService
 	stats     stats
 	dials     chan struct{} // semaphore of dials under way
 	serving   chan struct{} // semaphore of requests being served
@@ -53,6 +53,7 @@ type Overlay struct {
 	mu      sync.Mutex // guards what follows
 	peers   map[NodeID]*peerLink
 	topics  map[string]*Topic
+	mdns    mdns.Service // nil: off
 	begun   bool
 	closed  bool
 	closing chan struct{} // closed when Close has finished
@@ -158,8 +159,11 @@ func (o *Overlay) Close() error {
 	defer close(o.closing)
 	o.cancel()
 	var errs []error
-	if o.mdns != nil {
-		errs = append(errs, o.mdns.close())
+	o.mu.Lock()
+	m := o.mdns
+	o.mu.Unlock()
+	if m != nil {
+		errs = append(errs, m.Close())
 	}
 	if o.dht != nil {
 		errs = append(errs, o.dht.Close())
@@ -237,7 +241,6 @@ func (o *Overlay) AdmissionChanged(id NodeID) {
 		o.spawn(func() { _ = o.h.Network().ClosePeer(peerID(id)) })
 		return
 	}
-	o.h.ConnManager().Protect(peerID(id), "member")
 	if p := o.peer(id); p != nil {
 		p.poke(true)
 	}

@@ -46,6 +46,9 @@ type peerLink struct {
 	told    bool      // what the consumer knows; owned by eventLoop
 }
 
+// memberTag keeps the connection manager from closing members' connections.
+const memberTag = "member"
+
 // addrBook holds a peer's addresses by how good they are. Each list has at most maxAddrs.
 type addrBook struct {
 	own    []ma.Multiaddr // the peer itself named them (identify)
@@ -88,6 +91,7 @@ func (o *Overlay) peer(id NodeID) *peerLink {
 	}
 	p.ctx, p.cancel = context.WithCancel(o.ctx)
 	o.peers[id] = p
+	o.h.ConnManager().Protect(p.pid, memberTag)
 	o.wg.Add(1)
 	go func() {
 		defer o.wg.Done()
@@ -122,6 +126,7 @@ func (o *Overlay) removePeer(id NodeID) {
 		return
 	}
 	p.cancel()
+	o.h.ConnManager().Unprotect(p.pid, memberTag)
 	p.mu.Lock()
 	p.setUp(false, time.Now())
 	in, out := p.in, p.out

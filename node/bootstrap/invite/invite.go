@@ -36,7 +36,7 @@ const (
 
 // What is wrong with a link, for errors.Is.
 var (
-	ErrNotInvite = errors.New("this is not an invitation: it must start with " + Scheme)
+	ErrNotInvite = errors.New("no invitation: it must start with \"warren:\"")
 	ErrTruncated = errors.New("the invitation is cut off: copy the whole link")
 	ErrAltered   = errors.New("the invitation was altered on its way: ask for it again")
 	ErrExpired   = errors.New("the invitation has expired: ask for a new one")
