@@ -469,3 +469,6 @@ func (d *Directory) proof(room RoomID, data []byte, op Op) (RoomRecord, *Decisio
 	}
 	return rec, &dec, errs.OK
 }
+
+// PlacementSeed turns a name into the id-like value by which founding controllers are placed: the room's id is not known before it is ordered.
+func PlacementSeed(name string) RoomID { return hashOf("warren/placement-seed/1", Fold(name)) }

@@ -1,0 +1,115 @@
+package replica
+
+import (
+	"context"
+	"crypto/ed25519"
+	"log/slog"
+	"time"
+
+	"warren/rooms"
+)
+
+// Table names an ordered set of keys in the node's store.
+type Table uint8
+
+// The tables of this package.
+const (
+	Decisions Table = iota // room ‖ height BE → encoded decision
+	Snapshots              // room ‖ height BE → encoded chain snapshot
+	Raft                   // room ‖ kind ‖ index BE → record of rooms/order
+	Held                   // room → 1: this node keeps a copy
+)
+
+// Change is one step of an atomic write: a put, the deletion of Key (Value nil), or of all keys in [Key, To).
+type Change struct {
+	Table Table
+	Key   []byte
+	Value []byte
+	To    []byte
+}
+
+// Entry is a key with its value.
+type Entry struct{ Key, Value []byte }
+
+// Store is the disk. Writes become durable in the order of the calls; reads see all writes called before.
+type Store interface {
+	// Write blocks until the changes are durable.
+	Write(changes []Change) error
+	// WriteLater does not block; the changes are durable at the latest when a later Write returned.
+	WriteLater(changes []Change)
+	// Get returns nil for an absent key.
+	Get(t Table, key []byte) ([]byte, error)
+	// Range returns up to limit entries of [from, to) in ascending order; reverse: the last ones, descending. to nil: to the end.
+	Range(t Table, from, to []byte, limit int, reverse bool) ([]Entry, error)
+}
+
+// Net is the network.
+type Net interface {
+	// Send never blocks; false: the frame is lost.
+	Send(to rooms.NodeID, frame []byte) bool
+	// Pull asks another node's Host.ServePull.
+	Pull(ctx context.Context, to rooms.NodeID, req []byte) ([]byte, error)
+	// Alive reports whether the node was heard lately, and since when that is so.
+	Alive(rooms.NodeID) (up bool, since time.Time)
+	// Join joins a topic of the network: publish sends to all who joined.
+	Join(topic string, f func(from rooms.NodeID, data []byte)) (publish func([]byte), leave func(), err error)
+}
+
+// Config is what a Host needs. All but the durations' defaults is required.
+type Config struct {
+	Key     ed25519.PrivateKey
+	Genesis rooms.Genesis
+	Store   Store
+	Net     Net
+	Logger  *slog.Logger
+
+	Tick      time.Duration // of rooms/order; default 50 ms
+	Heartbeat time.Duration // of a leading controller; default 100 ms
+	Election  time.Duration // at least so long without a leader before a vote; default 1 s
+	Lease     time.Duration // occupants of a node that is not heard for so long are gone; default 30 s
+	Away      time.Duration // a controller that is not heard for so long is replaced; default 10 min
+
+	// Opened, Applied and Closed tell about every copy at this node, for indexes; nil: nobody asks. They are called from the copy's own
+	// goroutine, must not block, and view must not be kept.
+	Opened  func(r *Replica)
+	Applied func(r *Replica, ev *rooms.Event)
+	Closed  func(id rooms.RoomID)
+}
+
+// Limits.
+const (
+	inboxFrames     = 4096 // frames waiting for one room; more are dropped, and repaired by later ones
+	inboxCalls      = 4096 // wishes and calls of this node waiting for one room
+	maxPending      = 1024 // wishes of this node in one room without a verdict; more are refused as busy
+	window          = 128  // of these, sent and not yet answered
+	pullCount       = 256  // decisions in one answer to a pull
+	pullBytes       = 4 << 20
+	maxSubscribers  = 4096 // nodes that one controller pushes to
+	snapshotEvery   = 256  // heights between snapshots on this node's disk
+	maxHeldBack     = 1024 // decisions waiting for a directory version or a gap
+	resendAfter     = 400 * time.Millisecond
+	giveUpAfter     = 10 * time.Second // a wish without verdict is reported as errs.Timeout
+	subscribeEvery  = 4 * time.Second
+	subscriberLife  = 12 * time.Second
+	stewardEvery    = 500 * time.Millisecond
+	changeGiveUp    = 15 * time.Second // a reconfiguration under way that does not come about is dropped
+	idleClose       = 90 * time.Second // a copy that nobody here needs is closed after this
+	verifiedEntries = 16_384           // signatures remembered as checked
+)
+
+func (c Config) withDefaults() Config {
+	def := func(d *time.Duration, v time.Duration) {
+		if *d <= 0 {
+			*d = v
+		}
+	}
+	def(&c.Tick, 50*time.Millisecond)
+	def(&c.Heartbeat, 100*time.Millisecond)
+	def(&c.Election, time.Second)
+	def(&c.Lease, 30*time.Second)
+	def(&c.Away, 10*time.Minute)
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	return c
+}

@@ -1,0 +1,352 @@
+package replica
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"warren/rooms"
+	"warren/rooms/errs"
+)
+
+// subscriber is a node that wants new decisions pushed.
+type subscriber struct {
+	until time.Time
+	as    reader
+}
+
+// frame takes one frame from another node.
+func (r *Replica) frame(f inFrame) {
+	now := time.Now()
+	switch f.Kind {
+	case frameOrder:
+		if r.ctl != nil {
+			if err := r.ctl.Step(now.UnixMilli(), f.from, f.Data); err != nil {
+				r.h.log.Debug("an order message was refused", "room", r.id.Short(), "from", f.from.Short(), "err", err)
+			}
+		}
+	case frameSubmit:
+		var req rooms.Request
+		if len(f.Data) <= rooms.MaxRequest && rooms.Unmarshal(f.Data, &req) == nil {
+			r.submitFrom(f.from, &req, f.Data)
+		}
+	case frameAnswer:
+		var a answer
+		if rooms.Unmarshal(f.Data, &a) == nil {
+			r.answered(f.from, a)
+		}
+	case framePush:
+		var d rooms.Decision
+		if rooms.Unmarshal(f.Data, &d) == nil {
+			r.offer(&d, f.from)
+		}
+	case frameSubscribe:
+		var s subscribe
+		if rooms.Unmarshal(f.Data, &s) == nil {
+			r.subscribed(f.from, s, now)
+		}
+	case frameHead:
+		var hd head
+		if rooms.Unmarshal(f.Data, &hd) == nil {
+			r.headFrom(f.from, hd)
+		}
+	case frameAskHead:
+		var a askHead
+		if rooms.Unmarshal(f.Data, &a) == nil {
+			r.sendHead(f.from, a.Nonce, r.mayRead(f.from, a.For))
+		}
+	case frameRecruit:
+		r.recruited(f.from, now)
+	case frameConsent:
+		var c consent
+		if rooms.Unmarshal(f.Data, &c) == nil {
+			r.stew.consented(r, f.from, c)
+		}
+	case frameAsk:
+		var a ask
+		if rooms.Unmarshal(f.Data, &a) == nil {
+			r.askedToEndorse(f.from, a)
+		}
+	case frameEndorse:
+		var e endorse
+		if rooms.Unmarshal(f.Data, &e) == nil && e.E.Node == f.from {
+			r.stew.endorsed(r, e)
+		}
+	case frameSignal:
+		r.signalled(f.from, f.Data)
+	}
+}
+
+func (r *Replica) tell(to rooms.NodeID, kind uint8, data []byte) bool {
+	return r.h.cfg.Net.Send(to, rooms.Marshal(frame{Room: r.id, Kind: kind, Data: data}))
+}
+
+// push sends a new decision to all who asked for it and still may.
+func (r *Replica) push(data []byte) {
+	if len(r.subs) == 0 {
+		return
+	}
+	f := rooms.Marshal(frame{Room: r.id, Kind: framePush, Data: data})
+	for n := range r.subs {
+		r.h.cfg.Net.Send(n, f)
+	}
+}
+
+func (r *Replica) subscribed(from rooms.NodeID, s subscribe, now time.Time) {
+	if s.Stop {
+		delete(r.subs, from)
+		return
+	}
+	ok := r.mayRead(from, s.For)
+	if !ok {
+		delete(r.subs, from)
+	} else if _, known := r.subs[from]; known || len(r.subs) < maxSubscribers {
+		r.subs[from] = &subscriber{until: now.Add(subscriberLife), as: s.For}
+	}
+	if s.Have < r.chain.Height || !ok {
+		r.sendHead(from, 0, ok)
+	}
+}
+
+func (r *Replica) sendHead(to rooms.NodeID, nonce uint64, may bool) {
+	hd := head{Nonce: nonce, Denied: !may}
+	if may {
+		hd.Height, hd.Leader, hd.Sure = r.chain.Height, r.leader, r.leads
+	}
+	r.tell(to, frameHead, rooms.Marshal(hd))
+}
+
+func (r *Replica) headFrom(from rooms.NodeID, hd head) {
+	if !slices.Contains(r.controllers(), from) && from != r.source {
+		return // what others claim decides nothing
+	}
+	if !hd.Leader.IsZero() && r.ctl == nil {
+		r.setLeader(hd.Leader)
+	}
+	if hd.Height > r.chain.Height {
+		r.catchUp(from)
+	}
+	for _, w := range r.syncs {
+		switch {
+		case hd.Nonce < w.nonce || w.known:
+		case hd.Denied:
+			w.ch <- errs.Denied
+			w.gone.Store(true)
+			w.nonce = ^uint64(0)
+		case hd.Sure:
+			w.known, w.height = true, hd.Height
+		}
+	}
+	r.releaseSyncs()
+}
+
+// sync answers when the copy has all that was ordered when it was asked: the leading controller tells how far that is.
+func (r *Replica) sync(w *syncWait) {
+	r.lastUse = time.Now()
+	if r.leads {
+		w.ch <- nil
+		return
+	}
+	r.nonce++
+	w.nonce = r.nonce
+	r.syncs = append(r.syncs, w)
+	r.askHeads(time.Now())
+}
+
+func (r *Replica) askHeads(now time.Time) {
+	r.askedHead = now
+	data := rooms.Marshal(askHead{For: r.as, Nonce: r.nonce})
+	if !r.leader.IsZero() && r.leader != r.h.self && r.tell(r.leader, frameAskHead, data) && len(r.syncs) == 1 {
+		return
+	}
+	for _, c := range r.controllers() {
+		if c != r.h.self && c != r.leader {
+			r.tell(c, frameAskHead, data)
+		}
+	}
+	if r.directory { // a newcomer may not know the present controllers yet
+		for _, n := range r.h.nodes() {
+			if n.ID != r.h.self && !slices.Contains(r.controllers(), n.ID) {
+				r.tell(n.ID, frameAskHead, data)
+			}
+		}
+	}
+}
+
+// tickFollow renews what a copy without a controller lives on: somebody who pushes.
+func (r *Replica) tickFollow(now time.Time) {
+	for n, s := range r.subs {
+		if now.After(s.until) || !r.h.alive(n) {
+			delete(r.subs, n)
+		}
+	}
+	if len(r.syncs) > 0 && now.Sub(r.askedHead) > 200*time.Millisecond {
+		if r.leads {
+			for _, w := range r.syncs {
+				w.known, w.height = true, 0
+			}
+		} else {
+			r.askHeads(now)
+		}
+		r.releaseSyncs()
+	}
+	if r.controlsNow() {
+		return
+	}
+	if !r.source.IsZero() && r.h.alive(r.source) && now.Sub(r.asked) < subscribeEvery {
+		return
+	}
+	next := r.chooseSource()
+	if next.IsZero() {
+		return
+	}
+	if next != r.source && !r.source.IsZero() {
+		r.tell(r.source, frameSubscribe, rooms.Marshal(subscribe{Stop: true}))
+	}
+	r.source, r.asked = next, now
+	r.tell(next, frameSubscribe, rooms.Marshal(subscribe{For: r.as, Have: r.chain.Height}))
+}
+
+func (r *Replica) controlsNow() bool {
+	return slices.Contains(r.controllers(), r.h.self) && r.ctl != nil
+}
+
+// chooseSource picks the controller that pushes to this node: spread over them by this node's id, and among the living.
+func (r *Replica) chooseSource() rooms.NodeID {
+	list := r.controllers()
+	start := int(r.h.self[0])
+	for i := range list {
+		c := list[(start+i)%len(list)]
+		if c != r.h.self && r.h.alive(c) {
+			return c
+		}
+	}
+	if r.directory {
+		for _, n := range r.h.nodes() {
+			if n.ID != r.h.self && r.h.alive(n.ID) {
+				return n.ID
+			}
+		}
+	}
+	return rooms.NodeID{}
+}
+
+// peer follows who comes and goes.
+func (r *Replica) peer(id rooms.NodeID, up bool) {
+	if up {
+		if id == r.source || slices.Contains(r.controllers(), id) {
+			r.asked = time.Time{}
+		}
+		return
+	}
+	delete(r.subs, id)
+	if id == r.source {
+		r.source, r.asked = rooms.NodeID{}, time.Time{}
+	}
+	r.lostController(id)
+}
+
+// catchUp fetches the decisions that are missing, in the background, from one who has them.
+func (r *Replica) catchUp(from rooms.NodeID) {
+	if r.pulling || from == r.h.self || from.IsZero() || r.broken != nil {
+		return
+	}
+	r.pulling = true
+	req := rooms.Marshal(pull{Room: r.id, For: r.as, After: r.chain.Height})
+	r.h.wg.Go(func() {
+		ctx, cancel := context.WithTimeout(r.ctx, 20*time.Second)
+		defer cancel()
+		var p pulled
+		data, err := r.h.cfg.Net.Pull(ctx, from, req)
+		if err == nil {
+			err = rooms.Unmarshal(data, &p)
+		}
+		list := make([]*rooms.Decision, 0, len(p.Decisions))
+		for _, b := range p.Decisions {
+			d := &rooms.Decision{}
+			if err == nil {
+				if err = rooms.Unmarshal(b, d); err == nil {
+					list = append(list, d)
+				}
+			}
+		}
+		select { // this one must not get lost: pulling would stay set
+		case r.calls <- func() { r.pulled(from, p, list, err) }:
+		case <-r.ctx.Done():
+		}
+	})
+}
+
+func (r *Replica) pulled(from rooms.NodeID, p pulled, list []*rooms.Decision, err error) {
+	r.pulling = false
+	if err != nil {
+		r.h.log.Debug("a pull failed", "room", r.id.Short(), "from", from.Short(), "err", err)
+		return
+	}
+	before := r.chain.Height
+	for _, d := range list {
+		r.offer(d, from)
+	}
+	r.applyHeld()
+	if r.chain.Height > before && p.Height > r.chain.Height {
+		r.catchUp(from)
+	}
+}
+
+// ServePull answers another node's wish for decisions. It may block on the disk.
+func (h *Host) ServePull(_ context.Context, from rooms.NodeID, req []byte) ([]byte, error) {
+	var q pull
+	if err := rooms.Unmarshal(req, &q); err != nil {
+		return nil, errs.Invalid
+	}
+	r := h.Get(q.Room)
+	if r == nil {
+		return rooms.Marshal(pulled{Unknown: true}), nil
+	}
+	var may bool
+	answered := make(chan struct{})
+	var height uint64
+	if !r.call(func() { may, height = r.mayRead(from, q.For), r.chain.Height; close(answered) }) {
+		return nil, errs.Busy
+	}
+	select {
+	case <-answered:
+	case <-r.done:
+		return nil, errs.Closed
+	}
+	if !may {
+		return rooms.Marshal(pulled{Denied: true}), nil
+	}
+	out := pulled{Height: height}
+	list, err := h.cfg.Store.Range(Decisions, roomKey(q.Room, q.After+1), after(q.Room), pullCount, false)
+	if err != nil {
+		return nil, err
+	}
+	size := 0
+	for _, e := range list {
+		if size += len(e.Value); size > pullBytes && len(out.Decisions) > 0 {
+			break
+		}
+		out.Decisions = append(out.Decisions, e.Value)
+	}
+	return rooms.Marshal(out), nil
+}
+
+// History returns the decisions of the room in [from, to] heights, ascending, at most limit (newest: the last ones). It reads the disk.
+func (r *Replica) Decisions(from, to uint64, limit int, newest bool) ([]rooms.Decision, error) {
+	list, err := r.h.cfg.Store.Range(Decisions, roomKey(r.id, from), roomKey(r.id, to+1), limit, newest)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]rooms.Decision, len(list))
+	for i, e := range list {
+		at := i
+		if newest {
+			at = len(list) - 1 - i
+		}
+		if err := rooms.Unmarshal(e.Value, &out[at]); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}

@@ -1,0 +1,336 @@
+package replica
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"warren/perms"
+	"warren/rooms"
+	"warren/rooms/errs"
+	"warren/rooms/order"
+)
+
+type inFrame struct {
+	from rooms.NodeID
+	frame
+}
+
+// Replica is one copy of a room, or of the directory. Exported methods are safe for concurrent use.
+type Replica struct {
+	h         *Host
+	id        rooms.RoomID
+	directory bool
+
+	ctx     context.Context
+	cancel  context.CancelFunc
+	done    chan struct{}
+	frames  chan inFrame
+	calls   chan func()
+	ticks   chan struct{}
+	dropped atomic.Uint64 // frames that found the inbox full
+
+	mu     sync.RWMutex // guards what readers see; only the loop writes
+	chain  *rooms.Chain
+	cert   rooms.Certificate // of the head
+	leader rooms.NodeID
+	leads  bool
+	broken error // the copy cannot go on
+
+	watchMu sync.Mutex
+	nextID  int
+	watch   map[int]func(*rooms.Event, any)
+	signals map[int]func(rooms.NodeID, []byte)
+	publish func([]byte)
+	leave   func()
+
+	// Owned by the loop.
+	ctl       *order.Controller
+	poked     bool // the directory moved
+	out       outbox
+	as        reader // on whose behalf the room is read
+	subs      map[rooms.NodeID]*subscriber
+	held      map[uint64]*rooms.Decision // certified but not yet applicable
+	source    rooms.NodeID               // who pushes to this node
+	asked     time.Time                  // when the source was last asked to
+	pulling   bool
+	syncs     []*syncWait
+	nonce     uint64
+	askedHead time.Time
+	recruit   *recruitment // this node is asked to control the room
+	stew      steward
+	lastUse   time.Time
+	lastTick  time.Time
+}
+
+type syncWait struct {
+	nonce  uint64 // answers to this or a later question count
+	height uint64
+	known  bool
+	ch     chan error
+	gone   *atomic.Bool
+}
+
+func (h *Host) newReplica(id rooms.RoomID, chain *rooms.Chain) *Replica {
+	r := &Replica{
+		h: h, id: id, chain: chain, done: make(chan struct{}),
+		frames: make(chan inFrame, inboxFrames), calls: make(chan func(), inboxCalls), ticks: make(chan struct{}, 1),
+		watch: map[int]func(*rooms.Event, any){}, signals: map[int]func(rooms.NodeID, []byte){},
+		subs: map[rooms.NodeID]*subscriber{}, held: map[uint64]*rooms.Decision{}, lastUse: time.Now(),
+	}
+	_, r.directory = chain.Machine.(*rooms.Directory)
+	r.ctx, r.cancel = context.WithCancel(h.ctx)
+	return r
+}
+
+// run starts the copy's goroutine. Called once.
+func (h *Host) run(r *Replica) {
+	h.wg.Go(func() {
+		defer close(r.done)
+		r.start()
+		r.loop()
+		r.stop()
+	})
+}
+
+func (r *Replica) start() {
+	r.control(true)
+	if r.h.cfg.Opened != nil && !r.directory {
+		r.h.cfg.Opened(r)
+	}
+	r.leaveStale()
+}
+
+func (r *Replica) loop() {
+	for {
+		select {
+		case <-r.ctx.Done():
+			return
+		case f := <-r.frames:
+			r.frame(f)
+		case f := <-r.calls:
+			f()
+		case <-r.ticks:
+			r.tick(time.Now())
+		}
+		r.drain()
+		r.drive()
+	}
+}
+
+// drain takes what else waits, so that one write to disk and one batch serve all of it.
+func (r *Replica) drain() {
+	for range 512 {
+		select {
+		case f := <-r.frames:
+			r.frame(f)
+		case f := <-r.calls:
+			f()
+		default:
+			return
+		}
+	}
+}
+
+func (r *Replica) stop() {
+	r.out.fail(errs.Closed)
+	for _, w := range r.syncs {
+		w.ch <- errs.Closed
+	}
+	for {
+		select {
+		case f := <-r.calls:
+			f()
+			r.out.fail(errs.Closed)
+			continue
+		default:
+		}
+		break
+	}
+	if r.leave != nil {
+		r.leave()
+	}
+	if r.h.cfg.Closed != nil && !r.directory {
+		r.h.cfg.Closed(r.id)
+	}
+	r.snapshot()
+}
+
+// call runs f in the copy's goroutine. It never blocks: when the inbox is full or the copy has ended, f is not run, and false returned.
+func (r *Replica) call(f func()) bool {
+	select {
+	case <-r.ctx.Done():
+		return false
+	default:
+	}
+	select {
+	case r.calls <- f:
+		return true
+	default:
+		return false
+	}
+}
+
+// poke says that the directory has moved.
+func (r *Replica) poke() { r.call(func() { r.directoryAdvanced() }) }
+
+// ID returns the room's id.
+func (r *Replica) ID() rooms.RoomID { return r.id }
+
+// View calls f with the room's state under a read lock; it must be quick and not keep it. Not for the directory.
+func (r *Replica) View(f func(*rooms.State)) {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	f(r.chain.Machine.(*rooms.State))
+}
+
+// Head returns how far the copy is: height and hash of the last applied header.
+func (r *Replica) Head() (uint64, rooms.Hash) {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return r.chain.Height, r.chain.Head
+}
+
+// Watch calls f with every event applied from now on, in order, with the cookie of this node's own wishes. f must not block.
+func (r *Replica) Watch(f func(ev *rooms.Event, cookie any)) (stop func()) {
+	r.watchMu.Lock()
+	defer r.watchMu.Unlock()
+	id := r.nextID
+	r.nextID++
+	r.watch[id] = f
+	r.call(r.joinTopic)
+	return func() {
+		r.watchMu.Lock()
+		defer r.watchMu.Unlock()
+		delete(r.watch, id)
+	}
+}
+
+func (r *Replica) watchers() int {
+	r.watchMu.Lock()
+	defer r.watchMu.Unlock()
+	return len(r.watch)
+}
+
+func (r *Replica) dispatch(ev *rooms.Event, cookie any) {
+	if r.directory {
+		r.h.directoryApplied(ev)
+	}
+	r.watchMu.Lock()
+	fs := make([]func(*rooms.Event, any), 0, len(r.watch))
+	for id := range r.nextID {
+		if f, ok := r.watch[id]; ok {
+			fs = append(fs, f)
+		}
+	}
+	r.watchMu.Unlock()
+	for _, f := range fs {
+		f(ev, cookie)
+	}
+	if r.h.cfg.Applied != nil && !r.directory {
+		r.h.cfg.Applied(r, ev)
+	}
+}
+
+// Status tells how the room is ordered.
+type Status struct {
+	Leader      rooms.NodeID
+	Controllers []rooms.NodeID
+	Epoch       uint64
+	Height      uint64
+	Head        rooms.Hash
+	Signers     []rooms.NodeID // of the last certificate; empty when it is not known
+	Controls    bool           // this node is one of the controllers
+	Broken      error
+	Dropped     uint64 // frames dropped because the inbox was full
+}
+
+// Status returns a copy of how the room stands at this node.
+func (r *Replica) Status() Status {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	s := Status{
+		Leader: r.leader, Epoch: r.chain.Epoch, Height: r.chain.Height, Head: r.chain.Head, Broken: r.broken, Dropped: r.dropped.Load(),
+		Controllers: append([]rooms.NodeID(nil), r.chain.Machine.Base().Controllers...),
+	}
+	for _, c := range s.Controllers {
+		s.Controls = s.Controls || c == r.h.self
+	}
+	for _, g := range r.cert {
+		s.Signers = append(s.Signers, g.Node)
+	}
+	return s
+}
+
+// Sync blocks until all that the room had ordered when it was called is applied here. Errors: errs.Denied when this node may not read the
+// room, errs.Frozen when no controller answered before ctx ended.
+func (r *Replica) Sync(ctx context.Context) error {
+	w := &syncWait{ch: make(chan error, 1), gone: &atomic.Bool{}}
+	if !r.call(func() { r.sync(w) }) {
+		return errs.Busy
+	}
+	select {
+	case err := <-w.ch:
+		return err
+	case <-ctx.Done():
+		w.gone.Store(true)
+		return errs.Frozen
+	case <-r.done:
+		return errs.Closed
+	}
+}
+
+func (r *Replica) readAs(account, nick string) {
+	r.lastUse = time.Now()
+	if r.as == (reader{}) || account != "" {
+		r.as = reader{Account: account, Nick: nick}
+	}
+}
+
+// mayRead reports whether a node may have the log on behalf of who it names.
+func (r *Replica) mayRead(node rooms.NodeID, as reader) bool {
+	inside := false
+	r.h.Directory(func(d *rooms.Directory) { _, inside = d.Now().Node(node) })
+	if !inside {
+		return false
+	}
+	if r.directory {
+		return true
+	}
+	for _, c := range r.chain.Machine.Base().Controllers {
+		if c == node {
+			return true
+		}
+	}
+	if r.stew.wants(node) {
+		return true
+	}
+	st := r.chain.Machine.(*rooms.State)
+	var groups rooms.View
+	r.h.Directory(func(d *rooms.Directory) {
+		groups = d.Now()
+		if as.Account != "" && !groups.Signs(as.Account, node) {
+			as = reader{Nick: as.Nick}
+		}
+	})
+	who := st.SubjectOf(as.Account, as.Nick, node)
+	return st.Decide(who, perms.Read, nil, r.h.Now(), nil).OK
+}
+
+func (r *Replica) controllers() []rooms.NodeID { return r.chain.Machine.Base().Controllers }
+
+func (r *Replica) setLeader(n rooms.NodeID) {
+	leads := n == r.h.self && r.ctl != nil
+	if r.leader == n && r.leads == leads {
+		return
+	}
+	r.mu.Lock()
+	r.leader, r.leads = n, leads
+	r.mu.Unlock()
+	if !n.IsZero() {
+		r.out.resendSoon()
+	}
+}
+
+func newFlag() *atomic.Bool { return &atomic.Bool{} }

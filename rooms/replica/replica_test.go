@@ -1,0 +1,417 @@
+package replica
+
+import (
+	"bytes"
+	"context"
+	"crypto/ed25519"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"warren/perms"
+	"warren/rooms"
+	"warren/rooms/errs"
+)
+
+// memStore is a Store in memory: everything is durable at once.
+type memStore struct {
+	mu sync.Mutex
+	m  map[Table][]Entry
+}
+
+func (s *memStore) Write(cs []Change) error { s.WriteLater(cs); return nil }
+
+func (s *memStore) WriteLater(cs []Change) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, c := range cs {
+		l := s.m[c.Table]
+		i, found := slices.BinarySearchFunc(l, c.Key, func(e Entry, k []byte) int { return bytes.Compare(e.Key, k) })
+		switch {
+		case c.To != nil:
+			j, _ := slices.BinarySearchFunc(l, c.To, func(e Entry, k []byte) int { return bytes.Compare(e.Key, k) })
+			l = slices.Delete(l, i, max(i, j))
+		case c.Value == nil && found:
+			l = slices.Delete(l, i, i+1)
+		case c.Value == nil:
+		case found:
+			l[i] = Entry{c.Key, c.Value}
+		default:
+			l = slices.Insert(l, i, Entry{c.Key, c.Value})
+		}
+		s.m[c.Table] = l
+	}
+}
+
+func (s *memStore) Get(t Table, key []byte) ([]byte, error) {
+	l, _ := s.Range(t, key, append(slices.Clone(key), 0), 1, false)
+	if len(l) == 0 {
+		return nil, nil
+	}
+	return l[0].Value, nil
+}
+
+func (s *memStore) Range(t Table, from, to []byte, limit int, reverse bool) ([]Entry, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var out []Entry
+	for _, e := range s.m[t] {
+		if bytes.Compare(e.Key, from) >= 0 && (to == nil || bytes.Compare(e.Key, to) < 0) {
+			out = append(out, e)
+		}
+	}
+	if reverse {
+		slices.Reverse(out)
+	}
+	return out[:min(limit, len(out))], nil
+}
+
+// lan connects hosts in one process.
+type lan struct {
+	mu    sync.Mutex
+	nodes map[rooms.NodeID]*port
+}
+
+type port struct {
+	l     *lan
+	id    rooms.NodeID
+	h     *Host
+	up    bool
+	since time.Time
+	q     chan func()
+}
+
+func (p *port) peer(id rooms.NodeID) *port {
+	p.l.mu.Lock()
+	defer p.l.mu.Unlock()
+	o := p.l.nodes[id]
+	if o == nil || !o.up || !p.up {
+		return nil
+	}
+	return o
+}
+
+func (p *port) Send(to rooms.NodeID, f []byte) bool {
+	o := p.peer(to)
+	if o == nil {
+		return false
+	}
+	select {
+	case o.q <- func() { o.h.Frame(p.id, f) }:
+		return true
+	default:
+		return false
+	}
+}
+
+func (p *port) Pull(ctx context.Context, to rooms.NodeID, req []byte) ([]byte, error) {
+	o := p.peer(to)
+	if o == nil {
+		return nil, errs.Timeout
+	}
+	return o.h.ServePull(ctx, p.id, req)
+}
+
+func (p *port) Alive(id rooms.NodeID) (bool, time.Time) {
+	p.l.mu.Lock()
+	defer p.l.mu.Unlock()
+	o := p.l.nodes[id]
+	if o == nil {
+		return false, time.Time{}
+	}
+	return o.up && p.up, o.since
+}
+
+func (p *port) Join(string, func(rooms.NodeID, []byte)) (func([]byte), func(), error) {
+	return func([]byte) {}, func() {}, nil
+}
+
+func (l *lan) set(id rooms.NodeID, up bool) {
+	l.mu.Lock()
+	l.nodes[id].up, l.nodes[id].since = up, time.Now()
+	var others []*port
+	for _, o := range l.nodes {
+		if o.id != id {
+			others = append(others, o)
+		}
+	}
+	l.mu.Unlock()
+	for _, o := range others {
+		if o.up {
+			o.h.Peer(id, up)
+			if up {
+				l.nodes[id].h.Peer(o.id, true)
+			}
+		}
+	}
+}
+
+type world struct {
+	t       *testing.T
+	lan     *lan
+	genesis rooms.Genesis
+	stores  map[string]*memStore
+	hosts   map[string]*Host
+	stops   []func()
+}
+
+func key(name string) ed25519.PrivateKey {
+	s := sha256.Sum256([]byte(name))
+	return ed25519.NewKeyFromSeed(s[:])
+}
+
+func node(name string) rooms.NodeID { return rooms.NodeOf(key(name).Public().(ed25519.PublicKey)) }
+
+func newWorld(t *testing.T) *world {
+	return &world{t: t, lan: &lan{nodes: map[rooms.NodeID]*port{}}, stores: map[string]*memStore{}, hosts: map[string]*Host{},
+		genesis: rooms.Genesis{Name: "test", Domain: "localhost", Founder: node("n1"), FounderName: "n1"}}
+}
+
+func (w *world) start(name string) *Host {
+	w.t.Helper()
+	if w.stores[name] == nil {
+		w.stores[name] = &memStore{m: map[Table][]Entry{}}
+	}
+	p := &port{l: w.lan, id: node(name), up: true, since: time.Now(), q: make(chan func(), 4096)}
+	var log *slog.Logger
+	if testing.Verbose() {
+		log = slog.New(slog.NewTextHandler(w.t.Output(), nil)).With("node", name)
+	}
+	h, err := New(Config{Key: key(name), Genesis: w.genesis, Store: w.stores[name], Net: p, Logger: log, Lease: 5 * time.Second})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	p.h = h
+	w.lan.mu.Lock()
+	w.lan.nodes[p.id] = p
+	w.lan.mu.Unlock()
+	done := make(chan struct{})
+	go func() {
+		for f := range p.q {
+			f()
+		}
+		close(done)
+	}()
+	if err := h.Start(); err != nil {
+		w.t.Fatal(err)
+	}
+	w.hosts[name] = h
+	w.lan.set(p.id, true)
+	return h
+}
+
+func (w *world) kill(name string) {
+	w.lan.set(node(name), false)
+	w.hosts[name].Close()
+	w.lan.mu.Lock()
+	p := w.lan.nodes[node(name)]
+	w.lan.mu.Unlock()
+	close(p.q)
+	delete(w.hosts, name)
+}
+
+func (w *world) close() {
+	for name := range w.hosts {
+		w.kill(name)
+	}
+}
+
+func (w *world) admit(name string) {
+	w.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	if err := w.hosts["n1"].Order(ctx, &rooms.AdmitNode{Node: node(name), Name: name, Sponsor: "n1"}); err != nil {
+		w.t.Fatalf("admit %s: %v", name, err)
+	}
+}
+
+// eventually waits in virtual time.
+func (w *world) eventually(what string, d time.Duration, f func() bool) {
+	w.t.Helper()
+	for end := time.Now().Add(d); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+		if f() {
+			return
+		}
+	}
+	for n, h := range w.hosts {
+		for _, r := range h.Replicas() {
+			s := r.Status()
+			w.t.Logf("%s %s: height %d leader %s controllers %d controls %v", n, r.ID().Short(), s.Height, s.Leader.Short(), len(s.Controllers), s.Controls)
+		}
+	}
+	w.t.Fatalf("not within %v: %s", d, what)
+}
+
+func TestRoomGrowsSurvivesItsLeaderAndCatchesUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		defer w.close()
+		h1 := w.start("n1")
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+		defer cancel()
+		id, err := h1.Create(ctx, "", "ann", rooms.CreateRoom{Name: "lobby", Temporary: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		r1, err := h1.Open(ctx, id, "", "ann")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := r1.Ask(ctx, "", "ann", &rooms.Enter{}); err != nil {
+			t.Fatal(err)
+		}
+		for i := range 5 {
+			if _, err := r1.Ask(ctx, "", "ann", &rooms.Say{Text: fmt.Sprint("one ", i)}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, n := range []string{"n2", "n3", "n4", "n5"} {
+			w.admit(n)
+			w.start(n)
+		}
+		w.eventually("four controllers of room and directory", time.Minute, func() bool {
+			for _, h := range w.hosts {
+				if len(h.Dir().Status().Controllers) != 4 {
+					return false
+				}
+			}
+			return len(r1.Status().Controllers) == 4
+		})
+		w.eventually("the directory has witnessed it", time.Minute, func() bool {
+			n := 0
+			w.hosts["n5"].Directory(func(d *rooms.Directory) { n = len(d.Rooms[id].Now) })
+			return n == 4
+		})
+		// A person on a node that does not control the room.
+		outside := ""
+		for n := range w.hosts {
+			if !slices.Contains(r1.Status().Controllers, node(n)) {
+				outside = n
+			}
+		}
+		if outside == "" {
+			t.Fatal("all five nodes control the room")
+		}
+		ro, err := w.hosts[outside].Open(ctx, id, "", "bob")
+		if err != nil {
+			t.Fatal(err)
+		}
+		var mu sync.Mutex
+		var seen []string
+		ro.Watch(func(ev *rooms.Event, _ any) {
+			if b, ok := ev.Body.(*rooms.Say); ok {
+				mu.Lock()
+				seen = append(seen, b.Text)
+				mu.Unlock()
+			}
+		})
+		if _, err := ro.Ask(ctx, "", "bob", &rooms.Enter{}); err != nil {
+			t.Fatal(err)
+		}
+		leader := r1.Status().Leader
+		var name string
+		for n := range w.hosts {
+			if node(n) == leader {
+				name = n
+			}
+		}
+		var acked []string
+		for i := range 60 {
+			if i == 20 {
+				w.kill(name)
+			}
+			if i == 40 {
+				w.start(name)
+			}
+			text := fmt.Sprint("two ", i)
+			if _, err := ro.Ask(ctx, "", "bob", &rooms.Say{Text: text}); err != nil {
+				t.Fatalf("say %d: %v", i, err)
+			}
+			acked = append(acked, text)
+		}
+		mu.Lock()
+		if !slices.Equal(seen, acked) {
+			t.Errorf("seen %v, acknowledged %v", seen, acked)
+		}
+		mu.Unlock()
+		want, head := ro.Head()
+		w.eventually("all copies stand at the same head", time.Minute, func() bool {
+			for _, h := range w.hosts {
+				if r := h.Get(id); r != nil {
+					if got, hd := r.Head(); got < want || got == want && hd != head {
+						return false
+					}
+				}
+			}
+			return true
+		})
+		// The killed node was ann's: she is gone after the lease, if it was n1.
+		if name == "n1" {
+			w.eventually("ann is gone", 30*time.Second, func() bool {
+				gone := false
+				ro.View(func(s *rooms.State) { _, here := s.Occupant("ann"); gone = !here })
+				return gone
+			})
+		}
+	})
+}
+
+func TestAReaderWithoutRightsGetsNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		defer w.close()
+		h1 := w.start("n1")
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		accKey := key("alice")
+		pub := rooms.NodeOf(accKey.Public().(ed25519.PublicKey))
+		reg := &rooms.Register{Name: "alice", Key: pub, Device: node("n1")}
+		reg.Sig = ed25519.Sign(accKey, rooms.AccountDigest(w.genesis.Directory(), "register", "alice", pub, node("n1"), 0))
+		if err := h1.Order(ctx, reg); err != nil {
+			t.Fatal(err)
+		}
+		id, err := h1.Create(ctx, "alice", "alice", rooms.CreateRoom{Name: rooms.InventoryName("alice"), Members: []perms.Principal{"alice"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		r1, err := h1.Open(ctx, id, "alice", "alice")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := r1.Ask(ctx, "alice", "alice", &rooms.Put{Kind: rooms.Document, Name: "diary", Text: []byte("secret")}); err != nil {
+			t.Fatal(err)
+		}
+		w.admit("n2")
+		h2 := w.start("n2")
+		w.eventually("the room is known at n2", 10*time.Second, func() bool {
+			known := false
+			h2.Directory(func(d *rooms.Directory) { _, known = d.Rooms[id] })
+			return known
+		})
+		short, stop := context.WithTimeout(ctx, 3*time.Second)
+		defer stop()
+		// n2 claims to read for alice, whose device it is not; then for a guest; then asks the disk directly.
+		if _, err := h2.Open(short, id, "alice", "alice"); !errors.Is(err, errs.Denied) {
+			t.Errorf("open in alice's name from a node that is not hers: %v", err)
+		}
+		if _, err := h2.Open(short, id, "", "mallory"); !errors.Is(err, errs.Denied) {
+			t.Errorf("open as a guest: %v", err)
+		}
+		for _, as := range []reader{{}, {Account: "alice", Nick: "alice"}, {Nick: "alice"}} {
+			data, err := h1.ServePull(ctx, node("n2"), rooms.Marshal(pull{Room: id, For: as}))
+			var p pulled
+			if err != nil || rooms.Unmarshal(data, &p) != nil || !p.Denied || len(p.Decisions) > 0 {
+				t.Errorf("pull as %+v: %v %+v", as, err, p)
+			}
+		}
+		if h, _ := h2.Get(id).Head(); h != 0 {
+			t.Errorf("n2 holds %d decisions of a room it may not read", h)
+		}
+	})
+}

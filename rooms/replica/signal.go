@@ -1,0 +1,85 @@
+package replica
+
+import (
+	"slices"
+
+	"warren/perms"
+	"warren/rooms"
+)
+
+// joinTopic joins the room's multicast group while somebody here watches the room.
+func (r *Replica) joinTopic() {
+	if r.publish != nil || r.directory || r.watchers() == 0 {
+		return
+	}
+	publish, leave, err := r.h.cfg.Net.Join("room/"+r.id.String(), func(from rooms.NodeID, data []byte) {
+		r.call(func() { r.signalled(from, data) })
+	})
+	if err != nil {
+		r.h.log.Warn("the room's topic cannot be joined", "room", r.id.Short(), "err", err)
+		return
+	}
+	r.publish, r.leave = publish, leave
+}
+
+// Signal sends bytes to all nodes with occupants, unordered and unreliable: on the topic when everybody may read the room anyway, else to the
+// nodes with occupants one by one, since every node of the network can join a topic.
+func (r *Replica) Signal(data []byte) {
+	r.call(func() {
+		st, ok := r.chain.Machine.(*rooms.State)
+		if !ok {
+			return
+		}
+		if st.ACL.Get(perms.Everyone).Allow.Has(perms.Read) && r.publish != nil {
+			r.publish(data)
+			return
+		}
+		told := map[rooms.NodeID]bool{r.h.self: true}
+		for _, o := range st.Occupants {
+			for _, n := range o.Nodes {
+				if !told[n] {
+					told[n] = true
+					r.tell(n, frameSignal, data)
+				}
+			}
+		}
+	})
+}
+
+// signalled hands a signal on, if the node it comes from has an occupant here.
+func (r *Replica) signalled(from rooms.NodeID, data []byte) {
+	st, ok := r.chain.Machine.(*rooms.State)
+	if !ok || from == r.h.self {
+		return
+	}
+	here := false
+	for _, o := range st.Occupants {
+		here = here || slices.Contains(o.Nodes, from)
+	}
+	if !here {
+		return
+	}
+	r.watchMu.Lock()
+	fs := make([]func(rooms.NodeID, []byte), 0, len(r.signals))
+	for _, f := range r.signals {
+		fs = append(fs, f)
+	}
+	r.watchMu.Unlock()
+	for _, f := range fs {
+		f(from, data)
+	}
+}
+
+// WatchSignals calls f with the signals of other nodes; f must not block.
+func (r *Replica) WatchSignals(f func(from rooms.NodeID, data []byte)) (stop func()) {
+	r.watchMu.Lock()
+	defer r.watchMu.Unlock()
+	id := r.nextID
+	r.nextID++
+	r.signals[id] = f
+	return func() {
+		r.watchMu.Lock()
+		defer r.watchMu.Unlock()
+		delete(r.signals, id)
+	}
+}

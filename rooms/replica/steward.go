@@ -1,0 +1,419 @@
+package replica
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"warren/rooms"
+	"warren/rooms/order"
+	"warren/rooms/placement"
+)
+
+// steward is the leading controller's care for the room: the right number of living controllers, no occupants of dead nodes, no empty
+// temporary room. Owned by the copy's loop.
+type steward struct {
+	last   time.Time
+	change *change
+	gone   map[rooms.NodeID]*petition
+	closed bool // an OpClose was submitted
+}
+
+// change is a reconfiguration under way.
+type change struct {
+	since    uint64
+	target   []rooms.NodeID
+	begun    time.Time
+	consents map[rooms.NodeID]rooms.Consent
+	petition *petition
+}
+
+// petition gathers endorsements of a quorum.
+type petition struct {
+	kind  string
+	body  rooms.Body
+	thing rooms.Hash
+	got   map[rooms.NodeID]rooms.Endorsement
+	begun time.Time
+	sent  bool // the request was submitted
+}
+
+// recruitment is this node's side: the leader asks it to control the room.
+type recruitment struct {
+	by       rooms.NodeID
+	last     time.Time
+	caughtUp bool
+}
+
+func (s *steward) wants(n rooms.NodeID) bool {
+	return s.change != nil && slices.Contains(s.change.target, n)
+}
+
+// tickSteward looks after the room while this node leads it, and after this node's own recruitment.
+func (r *Replica) tickSteward(now time.Time) {
+	if now.Sub(r.stew.last) < stewardEvery {
+		return
+	}
+	r.stew.last = now
+	r.tickRecruit(now)
+	if !r.leads || r.ctl == nil {
+		r.stew.change, r.stew.gone, r.stew.closed = nil, nil, false
+		return
+	}
+	r.tickChange(now)
+	r.tickGone(now)
+	r.tickClose()
+}
+
+// tickChange sees to it that the room has the controllers it should have.
+func (r *Replica) tickChange(now time.Time) {
+	s := &r.stew
+	base := r.chain.Machine.Base()
+	if s.change != nil && (s.change.since != base.Since || now.Sub(s.change.begun) > changeGiveUp) {
+		s.change = nil
+		r.ctl.SetLearners()
+	}
+	if s.change == nil {
+		target := r.wanted(now)
+		if slices.Equal(target, base.Controllers) || len(target) == 0 {
+			return
+		}
+		s.change = &change{since: base.Since, target: target, begun: now, consents: map[rooms.NodeID]rooms.Consent{}}
+	}
+	var newcomers []rooms.NodeID
+	for _, n := range s.change.target {
+		if !slices.Contains(base.Controllers, n) {
+			newcomers = append(newcomers, n)
+		}
+	}
+	r.ctl.SetLearners(newcomers...)
+	all := true
+	for _, n := range newcomers {
+		if _, ok := s.change.consents[n]; !ok {
+			all = false
+			r.tell(n, frameRecruit, nil)
+		}
+	}
+	if !all || !r.level(newcomers) {
+		return
+	}
+	if s.change.petition == nil {
+		body := &rooms.Reconfigure{Since: s.change.since, Controllers: s.change.target}
+		for _, n := range newcomers {
+			body.Consents = append(body.Consents, s.change.consents[n])
+		}
+		s.change.petition = &petition{kind: rooms.KindReconfigure, body: body, thing: body.Thing(), got: map[rooms.NodeID]rooms.Endorsement{}, begun: now}
+	}
+	r.petition(s.change.petition)
+}
+
+// level reports whether the newcomers' own controllers follow the log closely: were they counted before, the room would wait for them.
+func (r *Replica) level(newcomers []rooms.NodeID) bool {
+	members := r.ctl.Status().Members
+	for _, n := range newcomers {
+		if !slices.ContainsFunc(members, func(m order.MemberStatus) bool { return m.Node == n && m.Level }) {
+			return false
+		}
+	}
+	return true
+}
+
+// wanted returns the controllers that the room should have now: those it has, without who was away for long, and others by placement.
+func (r *Replica) wanted(now time.Time) []rooms.NodeID {
+	nodes := r.h.nodes()
+	want := placement.Want(r.h.countAlive(nodes))
+	current := r.controllers()
+	if want < len(current) {
+		want = len(current) // a room does not shrink because nodes are away for a while
+	}
+	inside := func(n rooms.NodeID) bool {
+		return slices.ContainsFunc(nodes, func(r rooms.NodeRecord) bool { return r.ID == n })
+	}
+	away := 0
+	keep := func(n rooms.NodeID) bool {
+		if n == r.h.self {
+			return true
+		}
+		up, since := r.h.cfg.Net.Alive(n)
+		if (up || now.Sub(since) < r.h.cfg.Away) && inside(n) {
+			return true
+		}
+		away++
+		return away > 1 // one at a time
+	}
+	target := placement.Choose(current, placement.Order(r.id, nodes, want), want, keep, r.h.alive)
+	if len(target) < len(current) {
+		return current // nobody to replace the missing one with
+	}
+	if n := len(target); n == 2 {
+		return current // two controllers bear no fault and freeze sooner than one
+	}
+	return target
+}
+
+// petition asks the controllers that have not endorsed yet, and submits the request when a quorum has.
+func (r *Replica) petition(p *petition) {
+	if p.sent {
+		return
+	}
+	p.got[r.h.self] = rooms.Endorse(r.id, p.kind, p.thing, r.h.Now(), r.h.cfg.Key)
+	data := rooms.Marshal(ask{Kind: p.kind, Body: rooms.Marshal(p.body)})
+	for _, c := range r.controllers() {
+		if _, ok := p.got[c]; !ok {
+			r.tell(c, frameAsk, data)
+		}
+	}
+	r.petitionDone(p)
+}
+
+func (r *Replica) petitionDone(p *petition) {
+	if p.sent || len(p.got) < rooms.Quorum(len(r.controllers())) {
+		return
+	}
+	var list []rooms.Endorsement
+	for _, c := range r.controllers() {
+		if e, ok := p.got[c]; ok {
+			list = append(list, e)
+		}
+	}
+	switch b := p.body.(type) {
+	case *rooms.Reconfigure:
+		b.Endorsed = list
+	case *rooms.NodeGone:
+		b.Endorsed = list
+	}
+	p.sent = true
+	r.submit("", "", p.body, nil, func(o Outcome) {
+		if o.Err != nil {
+			r.h.log.Info("an endorsed change was refused", "room", r.id.Short(), "kind", p.kind, "err", o.Err)
+			p.sent = false
+			clear(p.got)
+		}
+	})
+}
+
+// askedToEndorse judges by what this node sees itself.
+func (r *Replica) askedToEndorse(from rooms.NodeID, a ask) {
+	if !slices.Contains(r.controllers(), from) || !slices.Contains(r.controllers(), r.h.self) {
+		return
+	}
+	var thing rooms.Hash
+	switch a.Kind {
+	case rooms.KindNodeGone:
+		var b rooms.NodeGone
+		if rooms.Unmarshal(a.Body, &b) != nil || r.h.alive(b.Node) {
+			return
+		}
+		thing = b.Thing()
+	case rooms.KindReconfigure:
+		var b rooms.Reconfigure
+		if rooms.Unmarshal(a.Body, &b) != nil || !r.agreesTo(&b) {
+			return
+		}
+		thing = b.Thing()
+	default:
+		return
+	}
+	e := endorse{Kind: a.Kind, Thing: thing, E: rooms.Endorse(r.id, a.Kind, thing, r.h.Now(), r.h.cfg.Key)}
+	r.tell(from, frameEndorse, rooms.Marshal(e))
+}
+
+// agreesTo reports whether this node would take the step too: newcomers are inside, alive and consent; who is put out is not alive.
+func (r *Replica) agreesTo(b *rooms.Reconfigure) bool {
+	base := r.chain.Machine.Base()
+	if b.Since != base.Since || len(b.Controllers) < len(base.Controllers) {
+		return false
+	}
+	nodes := r.h.nodes()
+	for _, n := range b.Controllers {
+		if slices.Contains(base.Controllers, n) {
+			continue
+		}
+		inside := slices.ContainsFunc(nodes, func(x rooms.NodeRecord) bool { return x.ID == n })
+		consents := slices.ContainsFunc(b.Consents, func(c rooms.Consent) bool { return c.Node == n && c.OK(r.id, b.Since) })
+		if !inside || !consents || !r.h.alive(n) {
+			return false
+		}
+	}
+	for _, n := range base.Controllers {
+		if !slices.Contains(b.Controllers, n) && r.h.alive(n) {
+			return false
+		}
+	}
+	return true
+}
+
+func (s *steward) endorsed(r *Replica, e endorse) {
+	var p *petition
+	if s.change != nil && s.change.petition != nil && s.change.petition.thing == e.Thing {
+		p = s.change.petition
+	}
+	for _, g := range s.gone {
+		if g.thing == e.Thing {
+			p = g
+		}
+	}
+	if p == nil || !slices.Contains(r.controllers(), e.E.Node) || !e.E.OK(r.id, e.Kind, e.Thing, r.h.Now()) {
+		return
+	}
+	p.got[e.E.Node] = e.E
+	r.petitionDone(p)
+}
+
+func (s *steward) consented(r *Replica, from rooms.NodeID, c consent) {
+	if s.change == nil || c.C.Node != from || c.Since != s.change.since || !slices.Contains(s.change.target, from) || !c.C.OK(r.id, c.Since) {
+		return
+	}
+	if _, ok := s.change.consents[from]; !ok {
+		s.change.consents[from] = c.C
+		r.stew.last = time.Time{} // go on at once
+	}
+}
+
+// recruited takes the leader's wish that this node control the room.
+func (r *Replica) recruited(from rooms.NodeID, now time.Time) {
+	if !slices.Contains(r.controllers(), from) && r.chain.Height > 0 {
+		// The copy here may be old: learn from the one who asks, and decide at the next asking.
+		r.catchUp(from)
+		return
+	}
+	if r.recruit == nil {
+		r.recruit = &recruitment{by: from}
+	}
+	r.recruit.by, r.recruit.last = from, now
+	r.recruitStep(from)
+}
+
+// recruitStep consents when this node holds all that the room had when it was last asked.
+func (r *Replica) recruitStep(from rooms.NodeID) {
+	if r.recruit == nil || r.pulling {
+		return
+	}
+	if !r.recruit.caughtUp {
+		r.sync(&syncWait{ch: r.recruitReady(), gone: newFlag()})
+		return
+	}
+	if r.ctl == nil {
+		r.control(false)
+	}
+	if r.ctl != nil {
+		since := r.chain.Machine.Base().Since
+		c := consent{Since: since, C: rooms.MakeConsent(r.id, since, r.chain.Height, r.h.cfg.Key)}
+		r.tell(from, frameConsent, rooms.Marshal(c))
+	}
+}
+
+// recruitReady returns a channel whose answer marks the recruitment as caught up.
+func (r *Replica) recruitReady() chan error {
+	ch := make(chan error, 1)
+	r.h.wg.Go(func() {
+		select {
+		case err := <-ch:
+			r.call(func() {
+				if err == nil && r.recruit != nil && !r.recruit.caughtUp {
+					r.recruit.caughtUp = true
+					r.recruitStep(r.recruit.by)
+				}
+			})
+		case <-r.done:
+		}
+	})
+	return ch
+}
+
+// tickRecruit forgets a recruitment that the leader no longer asks for.
+func (r *Replica) tickRecruit(now time.Time) {
+	if r.recruit == nil {
+		return
+	}
+	if slices.Contains(r.controllers(), r.h.self) {
+		r.recruit = nil
+		return
+	}
+	if now.Sub(r.recruit.last) > 2*changeGiveUp {
+		r.recruit = nil
+		r.control(false)
+	}
+}
+
+// reconfigured follows a certified change of controllers.
+func (r *Replica) reconfigured(d *rooms.Decision) {
+	r.stew.change = nil
+	if r.ctl != nil && r.leads {
+		r.ctl.SetLearners()
+	}
+	r.control(false)
+	r.source, r.asked = rooms.NodeID{}, time.Time{}
+	if r.leads && !r.directory {
+		r.tellDirectory(&rooms.Witness{Room: r.id, Decision: rooms.Marshal(d)})
+	}
+}
+
+// closedRoom follows the end of a temporary room.
+func (r *Replica) closedRoom(d *rooms.Decision) {
+	if r.leads {
+		r.tellDirectory(&rooms.DropRoom{Room: r.id, Decision: rooms.Marshal(d)})
+	}
+}
+
+// tellDirectory orders an import in the directory, in the background, until it is taken or refused for good.
+func (r *Replica) tellDirectory(b rooms.Body) {
+	r.h.wg.Go(func() {
+		for range 10 {
+			ctx, cancel := context.WithTimeout(r.h.ctx, giveUpAfter)
+			err := r.h.Order(ctx, b)
+			cancel()
+			if err == nil || r.h.ctx.Err() != nil {
+				return
+			}
+			r.h.log.Info("the directory did not take a room's import", "room", r.id.Short(), "err", err)
+			select {
+			case <-time.After(2 * time.Second):
+			case <-r.h.ctx.Done():
+				return
+			}
+		}
+	})
+}
+
+// tickGone ends the presence of occupants whose node has not been heard for the lease.
+func (r *Replica) tickGone(now time.Time) {
+	if r.directory {
+		return
+	}
+	st := r.chain.Machine.(*rooms.State)
+	dead := map[rooms.NodeID]bool{}
+	for _, o := range st.Occupants {
+		for _, n := range o.Nodes {
+			if up, since := r.h.cfg.Net.Alive(n); n != r.h.self && !up && now.Sub(since) >= r.h.cfg.Lease {
+				dead[n] = true
+			}
+		}
+	}
+	for n := range r.stew.gone {
+		if !dead[n] {
+			delete(r.stew.gone, n)
+		}
+	}
+	for n := range dead {
+		p := r.stew.gone[n]
+		if p == nil {
+			body := &rooms.NodeGone{Node: n}
+			p = &petition{kind: rooms.KindNodeGone, body: body, thing: body.Thing(), got: map[rooms.NodeID]rooms.Endorsement{}, begun: now}
+			if r.stew.gone == nil {
+				r.stew.gone = map[rooms.NodeID]*petition{}
+			}
+			r.stew.gone[n] = p
+		}
+		r.petition(p)
+	}
+}
+
+func (r *Replica) tickClose() {
+	st, ok := r.chain.Machine.(*rooms.State)
+	if !ok || r.stew.closed || !st.Expired(r.h.Now()) {
+		return
+	}
+	r.stew.closed = true
+	r.submit("", "", &rooms.Close{}, nil, func(o Outcome) { r.stew.closed = o.Err == nil })
+}

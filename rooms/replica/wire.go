@@ -1,0 +1,118 @@
+package replica
+
+import (
+	"encoding/binary"
+
+	"warren/rooms"
+	"warren/rooms/errs"
+)
+
+// Kinds of frames between nodes. Numbers travel: only appended to.
+const (
+	frameOrder     = 1  // rooms/order's own message
+	frameSubmit    = 2  // an encoded rooms.Request to be ordered
+	frameAnswer    = 3  // answer: what became of it at once
+	framePush      = 4  // a certified decision
+	frameSubscribe = 5  // subscribe: push to me
+	frameHead      = 6  // head: how far the room is
+	frameAskHead   = 7  // askHead
+	frameRecruit   = 8  // the leader asks a node to hold the room and become a controller
+	frameConsent   = 9  // consent: it does
+	frameAsk       = 10 // ask for an endorsement
+	frameEndorse   = 11 // the endorsement
+	frameSignal    = 12 // an unordered signal to a node with occupants of a private room
+)
+
+// frame is what travels on the stream between two nodes: which room, what, and its bytes.
+type frame struct {
+	_    struct{} `cbor:",toarray"`
+	Room rooms.RoomID
+	Kind uint8
+	Data []byte
+}
+
+type answer struct {
+	_      struct{} `cbor:",toarray"`
+	ID     rooms.Hash
+	Kind   errs.Kind
+	Leader rooms.NodeID // zero: not known
+	Next   uint64       // the counter that can be ordered next, when Kind is Stale
+}
+
+// reader says on whose behalf a node wants to read; the channel proves the node.
+type reader struct {
+	_       struct{} `cbor:",toarray"`
+	Account string
+	Nick    string
+}
+
+type subscribe struct {
+	_    struct{} `cbor:",toarray"`
+	For  reader
+	Have uint64 // height
+	Stop bool
+}
+
+type head struct {
+	_      struct{} `cbor:",toarray"`
+	Height uint64
+	Leader rooms.NodeID
+	Nonce  uint64 // of the askHead it answers, or 0
+	Denied bool   // the asker may not read the room
+	Sure   bool   // the sender leads the room: nothing above Height was acknowledged
+}
+
+type askHead struct {
+	_     struct{} `cbor:",toarray"`
+	For   reader
+	Nonce uint64
+}
+
+type consent struct {
+	_     struct{} `cbor:",toarray"`
+	Since uint64
+	C     rooms.Consent
+}
+
+type ask struct {
+	_    struct{} `cbor:",toarray"`
+	Kind string
+	Body []byte // encoded NodeGone or Reconfigure without endorsements
+}
+
+type endorse struct {
+	_     struct{} `cbor:",toarray"`
+	Kind  string
+	Thing rooms.Hash
+	E     rooms.Endorsement
+}
+
+type pull struct {
+	_     struct{} `cbor:",toarray"`
+	Room  rooms.RoomID
+	For   reader
+	After uint64 // height
+}
+
+type pulled struct {
+	_         struct{} `cbor:",toarray"`
+	Denied    bool
+	Unknown   bool
+	Height    uint64 // of the answerer
+	Decisions [][]byte
+}
+
+func roomKey(room rooms.RoomID, n uint64) []byte {
+	return binary.BigEndian.AppendUint64(append(make([]byte, 0, 40), room[:]...), n)
+}
+
+// after returns the first key behind all that begin with the room's id.
+func after(room rooms.RoomID) []byte {
+	k := append([]byte(nil), room[:]...)
+	for i := len(k) - 1; i >= 0; i-- {
+		if k[i]++; k[i] != 0 {
+			return k
+		}
+	}
+	return nil
+}
