@@ -9,7 +9,7 @@ const (
 	MaxUnderWay     = 8                        // batches of a leader that are not certified yet: fills a round trip without hiding overload
 	MaxUncertified  = 32                       // steps a controller runs ahead of the certified head: what several short-lived leaders may leave behind
 	MaxMessage      = 1 << 20                  // bytes of one message: one full batch and its frame
-	MaxMembers      = 16                       // of raft's configuration, learners included: two full sets of controllers and a newcomer or two
+	MaxMembers      = 24                       // of raft's configuration, learners included: two full sets of controllers, a full set of newcomers, and some being removed
 	KeepEntries     = 256                      // certified entries kept for slow followers; who is further behind gets a snapshot mark
 	KeepBytes       = 4 << 20                  // bytes of them
 	maxEntry        = rooms.MaxBatch + 128<<10 // bytes of one entry: a full batch, its frame and a change of configuration
