@@ -345,3 +345,23 @@ type fakeConn struct {
 	network.Conn
 	n *int
 }
+
+// libp2p's own services use the bare host; the resource manager stops strangers there.
+func TestLibp2pServicesAreGatedToo(t *testing.T) {
+	a := newNode(t, 1, members(1, 2))
+	for _, proto := range []protocol.ID{"/libp2p/autonat/1.0.0", "/libp2p/autonat/2/dial-request", "/libp2p/circuit/relay/0.2.0/hop",
+		"/libp2p/circuit/relay/0.2.0/stop", "/libp2p/dcutr", "/meshsub/1.2.0", a.framesProtocol()} {
+		if a.mayStream(peerID(keyID(3)), proto) {
+			t.Errorf("a stranger may use %s", proto)
+		}
+		if !a.mayStream(peerID(keyID(2)), proto) {
+			t.Errorf("a member may not use %s", proto)
+		}
+	}
+	if a.mayStream("not an ed25519 key", "/libp2p/dcutr") {
+		t.Error("a peer with another kind of key passes as a member")
+	}
+	if !a.mayStream(peerID(keyID(3)), admitProtocol) {
+		t.Error("a stranger may not use the admission protocol")
+	}
+}

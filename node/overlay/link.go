@@ -156,7 +156,7 @@ func (p *peerLink) dial(ctx context.Context) error {
 	p.mu.Lock()
 	addrs := p.addrs.all()
 	p.mu.Unlock()
-	if len(addrs) == 0 {
+	if len(addrs) == 0 && len(p.o.h.Peerstore().Addrs(p.pid)) == 0 {
 		found, err := p.o.findAddrs(ctx, p.pid)
 		if err != nil {
 			return fmt.Errorf("dial: no address known: %w", err)

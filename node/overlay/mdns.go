@@ -25,14 +25,20 @@ const serviceName = "_warren._udp"
 // maxFound bounds what is taken from the local network while browsing.
 const maxFound = 64
 
-// handleFound takes the addresses of members; strangers' are none of our business.
+// handleFound takes the addresses of members, and keeps those of a few strangers in case they are admitted.
 func (o *Overlay) handleFound(pi peer.AddrInfo) {
 	id, ok := nodeID(pi.ID)
-	if !ok {
+	if !ok || id == o.id {
 		return
 	}
 	if p := o.peer(id); p != nil {
 		p.addAddrs(storedAddrs, pi.Addrs)
+		return
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if len(o.nearby) < maxFound {
+		o.nearby[id] = pi.Addrs[:min(len(pi.Addrs), maxAddrs)]
 	}
 }
 

@@ -18,6 +18,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/core/protocol"
 	"github.com/libp2p/go-libp2p/p2p/discovery/mdns"
+	ma "github.com/multiformats/go-multiaddr"
 )
 
 // ErrClosed is returned by what is called on a closed Overlay.
@@ -53,7 +54,8 @@ type Overlay struct {
 	mu      sync.Mutex // guards what follows
 	peers   map[NodeID]*peerLink
 	topics  map[string]*Topic
-	mdns    mdns.Service // nil: off
+	mdns    mdns.Service              // nil: off
+	nearby  map[NodeID][]ma.Multiaddr // strangers that mDNS found; at most maxFound
 	begun   bool
 	closed  bool
 	closing chan struct{} // closed when Close has finished
@@ -80,6 +82,7 @@ func New(cfg Config) (*Overlay, error) {
 		closing: make(chan struct{}),
 		peers:   make(map[NodeID]*peerLink),
 		topics:  make(map[string]*Topic),
+		nearby:  make(map[NodeID][]ma.Multiaddr),
 	}
 	var inc [8]byte
 	_, _ = rand.Read(inc[:]) // never fails: crypto/rand
@@ -242,6 +245,11 @@ func (o *Overlay) AdmissionChanged(id NodeID) {
 		return
 	}
 	if p := o.peer(id); p != nil {
+		o.mu.Lock()
+		near := o.nearby[id]
+		delete(o.nearby, id)
+		o.mu.Unlock()
+		p.addAddrs(storedAddrs, near)
 		p.poke(true)
 	}
 	o.reintroduce(peerID(id))
