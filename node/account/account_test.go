@@ -155,6 +155,27 @@ func TestUnansweredRegistration(t *testing.T) {
 	}
 }
 
+// TestRefusedRetryKeepsTheKey: the first request may still be on its way.
+func TestRefusedRetryKeepsTheKey(t *testing.T) {
+	w := newWorld(t)
+	n := w.node(1)
+	for _, refuse := range []error{errs.Timeout, errs.Quota, context.DeadlineExceeded} {
+		w.refuse = refuse
+		if _, err := n.Register(t.Context(), "ann", "secret"); !errors.Is(err, refuse) {
+			t.Fatalf("got %v, want %v", err, refuse)
+		}
+		if list, err := n.List(); len(list) != 1 || list[0].Active || err != nil {
+			t.Fatalf("after %v: %+v, %v", refuse, list, err)
+		}
+		n.verify("ann", "secret", refuse)
+	}
+	w.refuse = errs.Exists // and the directory here does not show it yet
+	n.verify("ann", "secret", ErrCredentials)
+	if list, err := n.List(); len(list) != 0 || err != nil {
+		t.Errorf("left %+v, %v", list, err)
+	}
+}
+
 func TestLostRegistrationGivesWay(t *testing.T) {
 	w := newWorld(t)
 	slow, quick := w.node(1), w.node(2)

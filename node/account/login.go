@@ -132,7 +132,11 @@ func (a *Accounts) unsealHere(ctx context.Context, r *Record, password string) (
 // settle sees to it that the directory knows the account and this node as a device of it, and that the record lies here.
 func (a *Accounts) settle(ctx context.Context, r *Record, key ed25519.PrivateKey) error {
 	if _, known := a.cfg.Directory.Account(r.Name); !known {
-		return a.enter(ctx, r, key) // the node stopped in the middle of registering
+		err := a.enter(ctx, r, key, false) // the node stopped in the middle of registering
+		if errors.Is(err, ErrExists) {
+			return ErrCredentials // the name went to somebody else meanwhile
+		}
+		return err
 	}
 	if err := a.addDevice(ctx, r.Name, key); err != nil {
 		return err

@@ -32,35 +32,40 @@ func (a *Accounts) Register(ctx context.Context, name, password string) (string,
 	if _, taken := a.cfg.Directory.Account(name); taken {
 		return "", ErrExists
 	}
-	r, key, err := a.begin(ctx, name, password)
+	r, key, fresh, err := a.begin(ctx, name, password)
 	if err != nil {
 		return "", fmt.Errorf("register: %w", err)
 	}
 	defer clear(key)
-	if err := a.enter(ctx, r, key); err != nil {
+	if err := a.enter(ctx, r, key, fresh); err != nil {
 		return "", fmt.Errorf("register: %w", err)
 	}
 	a.cache.remember(r, password)
 	return name, nil
 }
 
-// begin makes and stores the record of a new account, or takes up the one of a registration that was not answered.
-func (a *Accounts) begin(ctx context.Context, name, password string) (*Record, ed25519.PrivateKey, error) {
-	r, err := a.load(name)
-	if err != nil {
-		return nil, nil, err
+// begin makes and stores the record of a new account, or takes up the one of a registration that was not answered; fresh tells which.
+func (a *Accounts) begin(ctx context.Context, name, password string) (r *Record, key ed25519.PrivateKey, fresh bool, err error) {
+	if r, err = a.load(name); err != nil {
+		return nil, nil, false, err
 	}
-	if r != nil {
-		if !a.tries.take(name) {
-			return nil, nil, ErrBusy
-		}
-		key, err := a.unsealHere(ctx, r, password)
-		if errors.Is(err, ErrCredentials) {
-			return nil, nil, ErrExists // somebody's, who may still get it
-		}
-		a.tries.back(name)
-		return r, key, err
+	if r == nil {
+		r, key, err = a.create(ctx, name, password)
+		return r, key, true, err
 	}
+	if !a.tries.take(name) {
+		return nil, nil, false, ErrBusy
+	}
+	key, err = a.unsealHere(ctx, r, password)
+	if errors.Is(err, ErrCredentials) {
+		return nil, nil, false, ErrExists // somebody's, who may still get it
+	}
+	a.tries.back(name)
+	return r, key, false, err
+}
+
+// create makes and stores the record of a new account.
+func (a *Accounts) create(ctx context.Context, name, password string) (*Record, ed25519.PrivateKey, error) {
 	if !a.registrations.take("") {
 		return nil, nil, ErrBusy
 	}
@@ -70,7 +75,7 @@ func (a *Accounts) begin(ctx context.Context, name, password string) (*Record, e
 	}
 	defer clear(seed)
 	key := ed25519.NewKeyFromSeed(seed)
-	r, err = a.sealAnew(ctx, name, key, password, 1)
+	r, err := a.sealAnew(ctx, name, key, password, 1)
 	if err == nil {
 		_, err = a.adopt(r)
 	}
@@ -95,9 +100,9 @@ func (a *Accounts) sealAnew(ctx context.Context, name string, key ed25519.Privat
 	return a.seal(name, key, secret, salt, password, revision)
 }
 
-// enter has the directory take up the account. On a refusal the record is removed again; when it is not known whether the request took
-// effect, the record stays, since the key may be needed.
-func (a *Accounts) enter(ctx context.Context, r *Record, key ed25519.PrivateKey) error {
+// enter has the directory take up the account. On a refusal a fresh record is removed again. When it is not known whether the request, or
+// that of an earlier try (not fresh), takes effect, the record stays, since the key may be needed.
+func (a *Accounts) enter(ctx context.Context, r *Record, key ed25519.PrivateKey, fresh bool) error {
 	digest := rooms.AccountDigest(a.cfg.Directory.ID(), "register", r.Name, r.Key, a.cfg.Self, 0)
 	err := a.cfg.Directory.Order(ctx, &rooms.Register{Name: r.Name, Key: r.Key, Device: a.cfg.Self, Sig: ed25519.Sign(key, digest)})
 	if d, ok := a.cfg.Directory.Account(r.Name); ok && d.Key == r.Key {
@@ -106,8 +111,8 @@ func (a *Accounts) enter(ctx context.Context, r *Record, key ed25519.PrivateKey)
 	}
 	switch kind := errs.Of(err); kind {
 	case errs.Exists, errs.Invalid, errs.Void, errs.Denied, errs.TooLarge, errs.Quota, errs.NotFound, errs.Closed, errs.Banned:
-		if ferr := a.forget(r.Name, r.Key); ferr != nil {
-			a.log.Error("the record of a refused registration stays", "account", r.Name, "err", ferr)
+		if fresh || kind == errs.Exists {
+			a.undo(r)
 		}
 		switch kind {
 		case errs.Exists:
@@ -119,4 +124,11 @@ func (a *Accounts) enter(ctx context.Context, r *Record, key ed25519.PrivateKey)
 		err = errs.Internal // applied, and not there
 	}
 	return fmt.Errorf("enter the account into the directory: %w", err)
+}
+
+// undo removes the record of a registration that was refused.
+func (a *Accounts) undo(r *Record) {
+	if err := a.forget(r.Name, r.Key); err != nil {
+		a.log.Error("the record of a refused registration stays", "account", r.Name, "err", err)
+	}
 }
