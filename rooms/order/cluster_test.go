@@ -35,7 +35,6 @@ func (v everybody) HasAccount(string) bool          { return false }
 func (v everybody) Node(id rooms.NodeID) (rooms.NodeRecord, bool) {
 	return rooms.NodeRecord{ID: id}, true
 }
-func allViews(v uint64) (rooms.View, bool) { return everybody{v}, true }
 func noViewAbove(n uint64) func(uint64) (rooms.View, bool) {
 	return func(v uint64) (rooms.View, bool) { return everybody{v}, v <= n }
 }

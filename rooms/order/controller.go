@@ -62,6 +62,8 @@ type Controller struct {
 	learners   []rooms.NodeID // wanted beside the controllers
 	confSince  int            // tick of the last proposed change, 0: none under way
 	snapTicks  map[uint64]int // how long members have been waiting for a snapshot
+	wasIn      bool           // this member has been in the configuration
+	dismissed  bool           // the leader says that raft goes on without this member
 	heldSnap   *raftMessage
 	heldFrom   rooms.NodeID
 	behind     uint64
@@ -72,7 +74,8 @@ type Controller struct {
 
 	// Time in ticks.
 	ticks   int
-	elapsed int // since a leader was heard
+	heard   int // tick at which a leader was heard last
+	elapsed int // since a leader was heard, a vote was given or this node campaigned
 	timeout int
 
 	// The leader's queue.
@@ -140,7 +143,7 @@ func (c *Controller) Tick(nowMS int64) {
 		}
 	}
 	if c.ticks%c.cfg.ElectionTicks == 0 {
-		c.sayHello(st.Lead == raft.None)
+		c.sayHello(st.RaftState != raft.StateLeader && c.ticks-c.heard > 2*c.cfg.ElectionTicks)
 	}
 	c.resend()
 	c.watchEarly()

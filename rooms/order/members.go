@@ -146,6 +146,7 @@ func (c *Controller) learnMembers() {
 	}
 	for _, m := range c.conf.members() {
 		c.known[m.raftID()] = m
+		c.wasIn = c.wasIn || m == c.self
 	}
 }
 
@@ -192,6 +193,10 @@ func (c *Controller) sayHello(noLeader bool) {
 
 func (c *Controller) onHello(from rooms.NodeID, m *helloMessage) error {
 	if !slices.Contains(c.controllers, from) && !slices.Contains(c.learners, from) {
+		if _, in := c.conf.of(from); !in && c.leads() && !c.conf.joint() && c.appliedTerm == c.ledTerm {
+			c.send(from, &envelope{Bye: &byeMessage{Incarnation: m.Incarnation}})
+			return nil
+		}
 		return fmt.Errorf("step: hello of %s, who is not expected", from.Short())
 	}
 	if m.Incarnation > 1<<63 {

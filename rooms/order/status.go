@@ -51,6 +51,9 @@ type Status struct {
 	Settled   bool // raft's voters are the certified controllers
 	Pending   int  // requests that wait or are under way here
 	Idle      bool // nothing is under way: the controller can be parked
+	// Dismissed: this node is no controller any more, and raft goes on without it. The controller can be closed and its raft state dropped.
+	// A node that is merely no controller any more must stay until then: its vote may be needed to go on without it.
+	Dismissed bool
 	Broken    error
 }
 
@@ -67,6 +70,11 @@ func (c *Controller) Status() Status {
 	s.Last, _ = c.log.LastIndex()
 	for _, p := range c.proposed {
 		s.Pending += len(p)
+	}
+	if !slices.Contains(c.controllers, c.cfg.Self) {
+		// By its own log, or by word of the leader: who is out may never hear that the change was committed.
+		_, in := c.conf.of(c.cfg.Self)
+		s.Dismissed = c.dismissed || !in && c.wasIn
 	}
 	switch {
 	case st.RaftState == raft.StateLeader:

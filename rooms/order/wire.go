@@ -25,6 +25,7 @@ type envelope struct {
 	Ask     *askMessage
 	Head    *headMessage
 	Hello   *helloMessage
+	Bye     *byeMessage
 }
 
 // raftMessage is the part of raftpb.Message that controllers use.
@@ -79,6 +80,12 @@ type helloMessage struct {
 	Incarnation uint64
 }
 
+// byeMessage tells a member that the configuration goes on without that incarnation of it.
+type byeMessage struct {
+	_           struct{} `cbor:",toarray"`
+	Incarnation uint64
+}
+
 // forced is raft's own mark of a vote that ignores the lease.
 const forced = "CampaignTransfer"
 
@@ -128,7 +135,7 @@ func (c *Controller) outgoing(m *pb.Message) (Message, bool) {
 // receive takes a decoded envelope.
 func (c *Controller) receive(from rooms.NodeID, e *envelope) error {
 	parts := 0
-	for _, set := range []bool{e.Raft != nil, e.Sign != nil, e.Cert != nil, e.Ask != nil, e.Head != nil, e.Hello != nil} {
+	for _, set := range []bool{e.Raft != nil, e.Sign != nil, e.Cert != nil, e.Ask != nil, e.Head != nil, e.Hello != nil, e.Bye != nil} {
 		if set {
 			parts++
 		}
@@ -152,6 +159,9 @@ func (c *Controller) receive(from rooms.NodeID, e *envelope) error {
 		c.onAsk(from, e.Ask)
 	case e.Head != nil && e.Head.Height < maxIndex:
 		c.wantCatchUp(e.Head.Height, from)
+	case e.Bye != nil:
+		c.dismissed = c.dismissed || e.Bye.Incarnation == c.self.Incarnation && slices.Contains(c.controllers, from) &&
+			!slices.Contains(c.controllers, c.cfg.Self)
 	}
 	return nil
 }
@@ -222,7 +232,7 @@ func (c *Controller) onRaft(from rooms.NodeID, r *raftMessage) error {
 	switch m.GetType() {
 	case pb.MsgApp, pb.MsgHeartbeat, pb.MsgSnap:
 		if st.Lead == id && st.GetTerm() == r.Term {
-			c.elapsed = 0
+			c.elapsed, c.heard = 0, c.ticks
 		}
 	case pb.MsgVote:
 		if st.GetVote() == id && vote != id {

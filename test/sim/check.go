@@ -1,0 +1,63 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+
+	"warren/rooms"
+)
+
+// check is what must hold when all has come to rest.
+func (w *world) check() error {
+	first := w.nodes[0]
+	for _, n := range w.nodes[1:] {
+		if len(n.log) != len(first.log) {
+			return fmt.Errorf("node %d holds %d decisions, node 0 %d", n.i, len(n.log), len(first.log))
+		}
+		for i := range n.log {
+			a, b := &n.log[i], &first.log[i]
+			if !bytes.Equal(rooms.Marshal(a.Header), rooms.Marshal(b.Header)) || !bytes.Equal(rooms.Marshal(a.Batch), rooms.Marshal(b.Batch)) ||
+				!bytes.Equal(a.Verdicts, b.Verdicts) {
+				return fmt.Errorf("nodes %d and 0 differ at height %d", n.i, i+1)
+			}
+		}
+		if rooms.StateDigest(n.chain.Machine) != rooms.StateDigest(first.chain.Machine) {
+			return fmt.Errorf("nodes %d and 0 hold different states", n.i)
+		}
+	}
+	// Replay from the genesis, with nothing but rooms' own checks.
+	chain := w.genesis()
+	counters := map[rooms.NodeID]uint64{}
+	times := map[rooms.Hash]int{}
+	for i := range first.log {
+		d := &first.log[i]
+		if err := chain.Check(d); err != nil {
+			return fmt.Errorf("height %d: %w", i+1, err)
+		}
+		if _, err := chain.Accept(d, view{w, d.Header.Dir}, w.verify); err != nil {
+			return fmt.Errorf("height %d: %w", i+1, err)
+		}
+		for k := range d.Batch.Requests {
+			r := &d.Batch.Requests[k]
+			if !consumed(d.Verdicts.At(k)) {
+				continue
+			}
+			if r.Counter != counters[r.Device]+1 {
+				return fmt.Errorf("height %d: counter %d of a device follows %d", i+1, r.Counter, counters[r.Device])
+			}
+			counters[r.Device] = r.Counter
+			times[r.ID()]++
+		}
+	}
+	for _, s := range w.wishes {
+		n := 0
+		for _, id := range s.all {
+			n += times[id]
+		}
+		if n > 1 || s.done && n != 1 {
+			return fmt.Errorf("wish %d was ordered %d times (acknowledged: %v)", s.what, n, s.done)
+		}
+	}
+	w.tr.add(w.now, 'e', len(first.log), 0, chain.Head[:])
+	return nil
+}

@@ -1,0 +1,428 @@
+package main
+
+import (
+	"container/heap"
+	"crypto/ed25519"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+
+	"warren/rooms"
+)
+
+// Times of a schedule, in ms.
+const (
+	tickMS     = 100
+	chaosMS    = 8_000  // how long faults go on
+	healMS     = 60_000 // within which all must be done and at rest
+	epochStart = 1_700_000_000_000
+)
+
+// event is something that happens at a time.
+type event struct {
+	at  int64
+	seq int
+	do  func()
+}
+
+type events []*event
+
+func (e events) Len() int { return len(e) }
+func (e events) Less(i, j int) bool {
+	return e[i].at < e[j].at || e[i].at == e[j].at && e[i].seq < e[j].seq
+}
+func (e events) Swap(i, j int) { e[i], e[j] = e[j], e[i] }
+func (e *events) Push(x any)   { *e = append(*e, x.(*event)) }
+func (e *events) Pop() any {
+	old := *e
+	x := old[len(old)-1]
+	*e = old[:len(old)-1]
+	return x
+}
+
+// plan is what a seed decides at the start.
+type plan struct {
+	nodes      int
+	stages     [][]int // sets of controllers, one after the other
+	wishes     int
+	loss       int // per mille
+	double     int // per mille
+	delay      int // ms, most of one message
+	crashEvery int // ms between crashes, 0: none
+	cutEvery   int // ms between partitions, 0: none
+	slowDisk   int // ms, most of one store
+}
+
+// world is one schedule.
+type world struct {
+	seed   uint64
+	rng    *rand.Rand
+	plan   plan
+	tr     *trace
+	st     stats
+	now    int64 // ms since the schedule began
+	queue  events
+	seq    int
+	room   rooms.RoomID
+	nodes  []*node
+	byID   map[rooms.NodeID]*node
+	cut    map[[2]int]bool // from, to
+	healed bool
+	stage  int
+	dirTop uint64
+	err    error
+
+	canon    []rooms.Hash // headers, by height-1
+	goodReq  map[rooms.Hash]bool
+	goodSig  map[sigKey]bool
+	goodCert map[rooms.Hash]bool
+	wishes   []*wish
+	leads    map[uint64]int // who led which term
+}
+
+type sigKey struct {
+	node rooms.NodeID
+	hash rooms.Hash
+	sig  [64]byte
+}
+
+// result is what a schedule came to.
+type result struct {
+	stats stats
+	trace [32]byte
+	err   error
+}
+
+// run plays the schedule of a seed.
+func run(seed uint64, verbose bool) result {
+	w := &world{
+		seed: seed, rng: rand.New(rand.NewPCG(seed, 0x5eed)), tr: newTrace(verbose), room: rooms.Hash{0: 7, 1: byte(seed)},
+		byID: map[rooms.NodeID]*node{}, cut: map[[2]int]bool{}, goodReq: map[rooms.Hash]bool{}, goodSig: map[sigKey]bool{},
+		goodCert: map[rooms.Hash]bool{}, leads: map[uint64]int{},
+	}
+	w.makePlan()
+	w.found()
+	w.play()
+	if w.err == nil {
+		w.err = w.check()
+	}
+	return result{w.st, w.tr.sum(), w.err}
+}
+
+func (w *world) makePlan() {
+	p := &w.plan
+	pick := func(vs ...int) int { return vs[w.rng.IntN(len(vs))] }
+	switch w.rng.IntN(10) {
+	case 0:
+		p.nodes, p.stages = 1+w.rng.IntN(2), [][]int{{0}}
+	case 1:
+		p.nodes, p.stages = 3, [][]int{{0, 1, 2}}
+	case 2, 3, 4:
+		p.nodes, p.stages = 4+w.rng.IntN(2), [][]int{{0, 1, 2, 3}}
+	case 5, 6:
+		p.nodes, p.stages = 4, [][]int{{0}, {0, 1, 2}, {0, 1, 2, 3}}
+	case 7:
+		p.nodes, p.stages = 5, [][]int{{0}, {0, 1, 2, 3}, {0, 1, 3, 4}}
+	case 8:
+		p.nodes, p.stages = 5, [][]int{{0, 1, 2, 3}, {1, 2, 3, 4}, {0, 1, 2, 4}}
+	case 9:
+		p.nodes, p.stages = 4, [][]int{{0, 1, 2}, {0, 1, 2, 3}, {3}}
+	}
+	p.wishes = 20 + w.rng.IntN(60)
+	p.loss, p.double = pick(0, 0, 20, 100, 300), pick(0, 0, 50)
+	p.delay = pick(2, 10, 60, 250)
+	p.crashEvery = pick(0, 3000, 1200, 500)
+	p.cutEvery = pick(0, 0, 2500, 1000)
+	p.slowDisk = pick(0, 3, 40)
+	w.tr.say(0, "plan: %+v", *p)
+}
+
+// keys are made once for all schedules: making one costs more than a schedule's step.
+var keys = func() (out [5]ed25519.PrivateKey) {
+	for i := range out {
+		seed := make([]byte, ed25519.SeedSize)
+		seed[0] = byte(i + 1)
+		out[i] = ed25519.NewKeyFromSeed(seed)
+	}
+	return out
+}()
+
+func (w *world) ids(is []int) []rooms.NodeID {
+	var out []rooms.NodeID
+	for _, i := range is {
+		out = append(out, w.nodes[i].id)
+	}
+	rooms.SortNodes(out)
+	return out
+}
+
+func (w *world) found() {
+	for i := range w.plan.nodes {
+		n := newNode(w, i)
+		w.nodes = append(w.nodes, n)
+		w.byID[n.id] = n
+	}
+	for _, n := range w.nodes {
+		n.chain = w.genesis()
+		n.up = true
+		n.tick()
+	}
+	w.makeWishes()
+	w.after(int64(w.rng.IntN(300)), w.directoryGrows)
+	if w.plan.crashEvery > 0 {
+		w.after(int64(w.rng.IntN(w.plan.crashEvery)), w.crashes)
+	}
+	if w.plan.cutEvery > 0 {
+		w.after(int64(w.rng.IntN(w.plan.cutEvery)), w.partitions)
+	}
+	w.after(200, w.grow)
+	w.after(chaosMS, w.heal)
+}
+
+// genesis is the room at height 0.
+func (w *world) genesis() *rooms.Chain {
+	return rooms.NewChain(w.room, rooms.NewState(rooms.RoomRecord{
+		ID: w.room, Name: "sim", Time: epochStart, Controllers: w.ids(w.plan.stages[0]),
+	}))
+}
+
+// after lets something happen ms later.
+func (w *world) after(ms int64, do func()) {
+	w.seq++
+	heap.Push(&w.queue, &event{w.now + max(ms, 0), w.seq, do})
+}
+
+// maxEvents bounds a schedule: far above what the largest needs.
+const maxEvents = 400_000
+
+func (w *world) play() {
+	for n := 0; w.err == nil && len(w.queue) > 0; n++ {
+		e := heap.Pop(&w.queue).(*event)
+		w.now = e.at
+		if w.healed && (w.now > chaosMS+healMS || n > maxEvents) {
+			w.fail(w.why())
+			return
+		}
+		e.do()
+		if w.healed && n%64 == 0 && w.quiet() {
+			return
+		}
+	}
+}
+
+func (w *world) fail(err error) {
+	if w.err == nil {
+		w.err = fmt.Errorf("at %d ms: %w", w.now, err)
+		w.tr.say(w.now, "VIOLATION: %v", err)
+	}
+}
+
+// quiet reports whether all is done: every wish acknowledged, every node at the same height, the last set of controllers in place.
+func (w *world) quiet() bool {
+	for _, s := range w.wishes {
+		if !s.done && !s.dropped {
+			return false
+		}
+	}
+	if w.stage < len(w.plan.stages)-1 {
+		return false
+	}
+	settled := false
+	for _, n := range w.nodes {
+		if !n.up || n.storing || n.chain.Height != uint64(len(w.canon)) || len(n.staged) > 0 {
+			return false
+		}
+		if n.ctl != nil {
+			s := n.ctl.Status()
+			if s.Certified != s.Tentative || s.Commit != s.Applied && s.Role != 0 {
+				return false
+			}
+			settled = settled || s.Settled && s.Leader == n.id
+		}
+	}
+	return settled
+}
+
+// why says what is missing when a schedule does not come to rest.
+func (w *world) why() error {
+	missing := 0
+	for _, s := range w.wishes {
+		if !s.done && !s.dropped {
+			missing++
+		}
+	}
+	msg := fmt.Sprintf("no rest after healing: %d wishes unanswered, stage %d of %d, heights", missing, w.stage+1, len(w.plan.stages))
+	for _, n := range w.nodes {
+		msg += fmt.Sprintf(" %d:%d", n.i, n.chain.Height)
+	}
+	for _, n := range w.nodes {
+		if n.ctl != nil {
+			s := n.ctl.Status()
+			msg += fmt.Sprintf("\n  node %d: %s term %d leader %s last %d commit %d applied %d certified %d tentative %d members %d settled %v pending %d",
+				n.i, s.Role, s.Term, s.Leader.Short(), s.Last, s.Commit, s.Applied, s.Certified, s.Tentative, len(s.Members), s.Settled, s.Pending)
+		}
+	}
+	return errors.New(msg)
+}
+
+// heal ends all faults for good.
+func (w *world) heal() {
+	w.tr.say(w.now, "heal")
+	w.healed = true
+	clear(w.cut)
+	for _, n := range w.nodes {
+		if !n.up {
+			n.boot()
+		}
+	}
+}
+
+func (w *world) crashes() {
+	if w.healed {
+		return
+	}
+	n := w.nodes[w.rng.IntN(len(w.nodes))]
+	if n.up {
+		n.crash()
+		w.after(int64(20+w.rng.IntN(2500)), func() {
+			if !n.up {
+				n.boot()
+			}
+		})
+	}
+	w.after(int64(w.rng.IntN(2*w.plan.crashEvery)), w.crashes)
+}
+
+// partitions cuts some nodes off, both ways or one way, for a while.
+func (w *world) partitions() {
+	if w.healed {
+		return
+	}
+	w.st.partitions++
+	side := w.rng.IntN(1 << len(w.nodes))
+	oneWay := w.rng.IntN(3) == 0
+	var cuts [][2]int
+	for a := range w.nodes {
+		for b := range w.nodes {
+			if side>>a&1 == 1 && side>>b&1 == 0 {
+				cuts = append(cuts, [2]int{a, b})
+				if !oneWay {
+					cuts = append(cuts, [2]int{b, a})
+				}
+			}
+		}
+	}
+	for _, c := range cuts {
+		w.cut[c] = true
+	}
+	w.tr.say(w.now, "partition %05b one way %v", side, oneWay)
+	w.after(int64(100+w.rng.IntN(3000)), func() {
+		for _, c := range cuts {
+			delete(w.cut, c)
+		}
+		w.tr.say(w.now, "partition %05b ends", side)
+	})
+	w.after(int64(w.rng.IntN(2*w.plan.cutEvery)), w.partitions)
+}
+
+// directoryGrows makes a new version, which nodes learn of at different times.
+func (w *world) directoryGrows() {
+	if w.healed || w.dirTop >= 6 {
+		return
+	}
+	w.dirTop++
+	v := w.dirTop
+	for _, n := range w.nodes {
+		w.after(int64(w.rng.IntN(1500)), func() { n.learnDirectory(v) })
+	}
+	w.after(int64(w.rng.IntN(2500)), w.directoryGrows)
+}
+
+// send puts a message on the network.
+func (w *world) send(from, to *node, size int, arrive func()) {
+	if from == to {
+		w.after(0, arrive)
+		return
+	}
+	if w.cut[[2]int{from.i, to.i}] || !w.healed && w.rng.IntN(1000) < w.plan.loss {
+		w.st.lost++
+		return
+	}
+	times := 1
+	if !w.healed && w.rng.IntN(1000) < w.plan.double {
+		times = 2
+		w.st.doubled++
+	}
+	delay := w.plan.delay
+	if w.healed {
+		delay = min(delay, 20)
+	}
+	for range times {
+		life := to.life
+		w.after(int64(1+w.rng.IntN(delay)), func() {
+			if to.up && to.life == life && !w.cut[[2]int{from.i, to.i}] {
+				arrive()
+			}
+		})
+	}
+}
+
+// view is the fixed directory of all schedules: everybody but the last node is admitted from the start, the last one by version 1.
+type view struct {
+	w *world
+	v uint64
+}
+
+func (v view) Member(string, string) bool      { return false }
+func (v view) Version() uint64                 { return v.v }
+func (v view) HasAccount(string) bool          { return false }
+func (v view) Signs(string, rooms.NodeID) bool { return false }
+func (v view) Node(id rooms.NodeID) (rooms.NodeRecord, bool) {
+	n := v.w.byID[id]
+	if n == nil || n.i == len(v.w.nodes)-1 && len(v.w.nodes) > 1 && v.v < 1 {
+		return rooms.NodeRecord{}, false
+	}
+	return rooms.NodeRecord{ID: id}, true
+}
+
+// verify is the request check of all nodes: each signature is computed once in a schedule.
+func (w *world) verify(r *rooms.Request) bool {
+	id := r.ID()
+	ok, seen := w.goodReq[id]
+	if !seen {
+		ok = r.SignatureOK()
+		w.goodReq[id] = ok
+	}
+	return ok
+}
+
+func (w *world) checkSig(s rooms.Signature, h rooms.Hash) bool {
+	if len(s.Sig) != 64 {
+		return false
+	}
+	k := sigKey{s.Node, h, [64]byte(s.Sig)}
+	ok, seen := w.goodSig[k]
+	if !seen {
+		ok = s.OK(h)
+		w.goodSig[k] = ok
+	}
+	return ok
+}
+
+// checkDecision is Chain.Check with each signature computed once.
+func (w *world) checkDecision(c *rooms.Chain, d *rooms.Decision) error {
+	h := d.Header.Hash()
+	switch {
+	case d.Header.Room != c.Room || d.Header.Epoch != c.Epoch || d.Header.Height != c.Height+1 || d.Header.Prev != c.Head:
+		return fmt.Errorf("decision %d does not follow height %d", d.Header.Height, c.Height)
+	case len(d.Cert) < rooms.Quorum(len(c.Machine.Base().Controllers)):
+		return rooms.ErrNoQuorum
+	}
+	for i, s := range d.Cert {
+		if i > 0 && slices.Compare(d.Cert[i-1].Node[:], s.Node[:]) >= 0 || !slices.Contains(c.Machine.Base().Controllers, s.Node) || !w.checkSig(s, h) {
+			return rooms.ErrBadSignature
+		}
+	}
+	return d.CheckShape()
+}
