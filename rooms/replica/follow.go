@@ -332,21 +332,3 @@ func (h *Host) ServePull(_ context.Context, from rooms.NodeID, req []byte) ([]by
 	return rooms.Marshal(out), nil
 }
 
-// History returns the decisions of the room in [from, to] heights, ascending, at most limit (newest: the last ones). It reads the disk.
-func (r *Replica) Decisions(from, to uint64, limit int, newest bool) ([]rooms.Decision, error) {
-	list, err := r.h.cfg.Store.Range(Decisions, roomKey(r.id, from), roomKey(r.id, to+1), limit, newest)
-	if err != nil {
-		return nil, err
-	}
-	out := make([]rooms.Decision, len(list))
-	for i, e := range list {
-		at := i
-		if newest {
-			at = len(list) - 1 - i
-		}
-		if err := rooms.Unmarshal(e.Value, &out[at]); err != nil {
-			return nil, err
-		}
-	}
-	return out, nil
-}

@@ -1,19 +1,47 @@
 package replica
 
 import (
+	"crypto/ed25519"
 	"slices"
 
 	"warren/perms"
 	"warren/rooms"
 )
 
+// multicast is a signal on the room's topic. Topics tell who passed a message on, not who wrote it, so the writer signs.
+type multicast struct {
+	_    struct{} `cbor:",toarray"`
+	Node rooms.NodeID
+	Data []byte
+	Sig  []byte // Ed25519 by Node over signalDomain ‖ room ‖ data
+}
+
+const signalDomain = "warren/signal/1\x00"
+
+func newMulticast(room rooms.RoomID, data []byte, key ed25519.PrivateKey) multicast {
+	m := multicast{Node: rooms.NodeOf(key.Public().(ed25519.PublicKey)), Data: data}
+	m.Sig = ed25519.Sign(key, m.signed(room))
+	return m
+}
+
+func (m *multicast) signed(room rooms.RoomID) []byte {
+	return slices.Concat([]byte(signalDomain), room[:], m.Data)
+}
+
+func (m *multicast) ok(room rooms.RoomID) bool {
+	return len(m.Sig) == ed25519.SignatureSize && ed25519.Verify(m.Node.Public(), m.signed(room), m.Sig)
+}
+
 // joinTopic joins the room's multicast group while somebody here watches the room.
 func (r *Replica) joinTopic() {
 	if r.publish != nil || r.directory || r.watchers() == 0 {
 		return
 	}
-	publish, leave, err := r.h.cfg.Net.Join("room/"+r.id.String(), func(from rooms.NodeID, data []byte) {
-		r.call(func() { r.signalled(from, data) })
+	publish, leave, err := r.h.cfg.Net.Join("room/"+r.id.String(), func(_ rooms.NodeID, data []byte) {
+		var m multicast
+		if rooms.Unmarshal(data, &m) == nil && m.ok(r.id) {
+			r.call(func() { r.signalled(m.Node, m.Data) })
+		}
 	})
 	if err != nil {
 		r.h.log.Warn("the room's topic cannot be joined", "room", r.id.Short(), "err", err)
@@ -31,7 +59,7 @@ func (r *Replica) Signal(data []byte) {
 			return
 		}
 		if st.ACL.Get(perms.Everyone).Allow.Has(perms.Read) && r.publish != nil {
-			r.publish(data)
+			r.publish(rooms.Marshal(newMulticast(r.id, data, r.h.cfg.Key)))
 			return
 		}
 		told := map[rooms.NodeID]bool{r.h.self: true}
