@@ -331,4 +331,3 @@ func (h *Host) ServePull(_ context.Context, from rooms.NodeID, req []byte) ([]by
 	}
 	return rooms.Marshal(out), nil
 }
-
