@@ -104,12 +104,16 @@ func (h *Hub) Close() {
 	}
 	h.work.Wait()
 	h.mu.Lock()
-	defer h.mu.Unlock()
+	stops := make([]func(), 0, len(h.channels)+len(h.directs))
 	for _, c := range h.channels {
-		c.stop()
+		stops = append(stops, c.stop)
 	}
 	for _, d := range h.directs {
-		d.stop()
+		stops = append(stops, d.stop)
+	}
+	h.mu.Unlock()
+	for _, stop := range stops { // without the lock: they may wait for a delivery that asks the hub something
+		stop()
 	}
 }
 

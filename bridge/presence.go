@@ -1,6 +1,7 @@
 package bridge
 
 import (
+	"context"
 	"maps"
 	"slices"
 	"sync"
@@ -64,6 +65,8 @@ type presence struct {
 	mu       sync.Mutex
 	seq      uint64
 	changed  map[string]bool // folded nicks
+	telling  bool            // some were taken off changed and are being told
+	settled  []chan struct{} // closed when all that changed is told
 	told     map[string]User // what was last told of local users
 	nodes    map[rooms.NodeID]*remoteNode
 	watchers map[int]func(was, now User)
@@ -108,7 +111,33 @@ func (p *presence) run() {
 			return
 		case <-p.dirty:
 			p.tell()
+			p.mu.Lock()
+			p.telling = false
+			if len(p.changed) == 0 {
+				for _, c := range p.settled {
+					close(c)
+				}
+				p.settled = nil
+			}
+			p.mu.Unlock()
 		}
+	}
+}
+
+// settle blocks until all changes so far are told to watchers and sessions here, or until ctx ends.
+func (p *presence) settle(ctx context.Context) {
+	p.mu.Lock()
+	if len(p.changed) == 0 && !p.telling {
+		p.mu.Unlock()
+		return
+	}
+	done := make(chan struct{})
+	p.settled = append(p.settled, done)
+	p.mu.Unlock()
+	select {
+	case <-done:
+	case <-ctx.Done():
+	case <-p.done:
 	}
 }
 
@@ -116,7 +145,7 @@ func (p *presence) run() {
 func (p *presence) tell() {
 	p.mu.Lock()
 	folds := slices.Sorted(maps.Keys(p.changed))
-	p.changed = map[string]bool{}
+	p.changed, p.telling = map[string]bool{}, true
 	p.mu.Unlock()
 	type change struct{ was, now User }
 	var changes []change

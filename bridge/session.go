@@ -177,7 +177,7 @@ func (s *Session) Login(ctx context.Context, account string) error {
 }
 
 // Barrier blocks until all that this session caused is done and delivered, and until all that its rooms had ordered when it was called is
-// delivered too; at most BarrierLimit. A client's PONG waits for it.
+// delivered too, and changes of presence at this node; at most BarrierLimit. A client's PONG waits for it.
 func (s *Session) Barrier(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, BarrierLimit)
 	defer cancel()
@@ -200,6 +200,7 @@ func (s *Session) Barrier(ctx context.Context) {
 		wg.Go(func() { _ = t.Room().Sync(ctx) })
 	}
 	wg.Wait()
+	s.hub.users.settle(ctx)
 }
 
 func (s *Session) begin() {

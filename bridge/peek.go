@@ -1,0 +1,53 @@
+package bridge
+
+import (
+	"slices"
+
+	"warren/rooms"
+)
+
+// Peek calls f with the state of a room that is open at this node, as Room.View does, and reports whether it is. What f tells to people is
+// the caller's to judge: the room may be secret.
+func (h *Hub) Peek(id rooms.RoomID, f func(*rooms.State)) bool {
+	h.mu.Lock()
+	c, ok := h.channels[id]
+	h.mu.Unlock()
+	if ok {
+		c.room.View(f)
+	}
+	return ok
+}
+
+// HasBot reports whether the service occupant answers here.
+func (h *Hub) HasBot() bool { return h.runner != nil }
+
+// SetReal gives the session's person another real name, as others see it from now on (rooms keep the one of the entrance).
+func (s *Session) SetReal(real string) {
+	s.mu.Lock()
+	s.person.Real = real
+	fold := rooms.Fold(s.person.Nick)
+	s.mu.Unlock()
+	s.hub.users.localChanged(fold)
+}
+
+// Peers returns everybody with whom the session's person has a conversation of two, in no particular order.
+func (s *Session) Peers() []User {
+	me := s.principal()
+	var out []User
+	var members []rooms.RoomRecord
+	s.hub.world.Directory(func(d *rooms.Directory) {
+		for _, r := range d.Rooms {
+			if r.Direct() && len(r.Members) == 2 && slices.Contains(r.Members, me) {
+				members = append(members, r)
+			}
+		}
+	})
+	for _, r := range members {
+		other := r.Members[0]
+		if other == me {
+			other = r.Members[1]
+		}
+		out = append(out, s.hub.UserOf(other))
+	}
+	return out
+}
