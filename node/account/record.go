@@ -31,8 +31,8 @@ type Params struct {
 	Threads uint8
 }
 
-// DefaultParams take 0.13 s of one core of a server of 2025: the memory of RFC 9106's second choice, in one thread, since there are as many
-// logins at once as cores.
+// DefaultParams take 0.2 s on a busy machine of two cores (BenchmarkCheck): the memory and passes of RFC 9106's second choice, in one thread,
+// since as many logins run at once as a small machine has cores.
 var DefaultParams = Params{Memory: 64 << 10, Time: 3, Threads: 1}
 
 // FloorParams are the weakest that a node hashes a password with when another node says so: whoever asks for less wants to guess.
