@@ -46,6 +46,8 @@ func (c *Controller) entry(e *pb.Entry) bool {
 			if counts {
 				height++
 			}
+		} else {
+			c.onSeal(e.GetData())
 		}
 	} else {
 		c.applyConf(e)

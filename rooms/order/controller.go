@@ -62,7 +62,8 @@ type Controller struct {
 	learners   []rooms.NodeID // wanted beside the controllers
 	confSince  int            // tick of the last proposed change, 0: none under way
 	snapTicks  map[uint64]int // how long members have been waiting for a snapshot
-	wasIn      bool           // this member has been in the configuration
+	sealed     uint64         // index of the newest change of configuration that a majority knows durably
+	sealing    uint64         // the same, proposed by this leader
 	dismissed  bool           // the leader says that raft goes on without this member
 	heldSnap   *raftMessage
 	heldFrom   rooms.NodeID

@@ -146,7 +146,6 @@ func (c *Controller) learnMembers() {
 	}
 	for _, m := range c.conf.members() {
 		c.known[m.raftID()] = m
-		c.wasIn = c.wasIn || m == c.self
 	}
 }
 
@@ -187,13 +186,16 @@ func (c *Controller) sayHello(noLeader bool) {
 		return
 	}
 	to := slices.Concat(c.controllers, c.chain.Machine.Base().Controllers)
+	for _, m := range c.conf.members() {
+		to = append(to, m.Node) // the old ones may lead still
+	}
 	rooms.SortNodes(to)
 	c.sendAll(slices.Compact(to), &envelope{Hello: &helloMessage{Incarnation: c.self.Incarnation}})
 }
 
 func (c *Controller) onHello(from rooms.NodeID, m *helloMessage) error {
 	if !slices.Contains(c.controllers, from) && !slices.Contains(c.learners, from) {
-		if _, in := c.conf.of(from); !in && c.leads() && !c.conf.joint() && c.appliedTerm == c.ledTerm {
+		if _, in := c.conf.of(from); !in && c.leads() && !c.conf.joint() && c.sealed == c.confIndex() {
 			c.send(from, &envelope{Bye: &byeMessage{Incarnation: m.Incarnation}})
 			return nil
 		}
@@ -225,6 +227,7 @@ func (c *Controller) steer() {
 		}
 		return
 	}
+	c.seal()
 	changes, added := c.wanted()
 	if len(changes) == 0 {
 		return
@@ -240,6 +243,37 @@ func (c *Controller) steer() {
 	c.confSince = max(c.ticks, 1)
 	if err := c.rn.ProposeConfChange(cc); err != nil {
 		c.debug("change of configuration", err)
+	}
+}
+
+// confIndex returns the index of the newest change of configuration that has been applied.
+func (c *Controller) confIndex() uint64 { return c.confs[len(c.confs)-1].index }
+
+// seal proposes an entry that gives no height, to make a change of configuration known. Raft acts on a change when it knows that it is
+// committed, and whoever does not know yet still asks the old voters. Such knowledge is stored with the next entry; so once an entry that
+// was proposed after the change was applied is itself committed, a majority of the new voters knows, and the old ones may go.
+func (c *Controller) seal() {
+	if index := c.confIndex(); c.sealed != index && c.sealing != index {
+		c.sealing = index
+		if err := c.rn.Propose(rooms.Marshal(sealData{Index: index, Term: c.ledTerm})); err != nil {
+			c.debug("seal a configuration", err)
+			c.sealing = 0
+		}
+	}
+}
+
+// sealData is what a sealing entry holds: no batch.
+type sealData struct {
+	_     struct{} `cbor:",toarray"`
+	Index uint64   // of the change
+	Term  uint64
+}
+
+// onSeal notes a committed sealing entry.
+func (c *Controller) onSeal(data []byte) {
+	var s sealData
+	if len(data) < 32 && rooms.Unmarshal(data, &s) == nil && s.Index == c.confIndex() {
+		c.sealed = s.Index
 	}
 }
 

@@ -51,8 +51,9 @@ type Status struct {
 	Settled   bool // raft's voters are the certified controllers
 	Pending   int  // requests that wait or are under way here
 	Idle      bool // nothing is under way: the controller can be parked
-	// Dismissed: this node is no controller any more, and raft goes on without it. The controller can be closed and its raft state dropped.
-	// A node that is merely no controller any more must stay until then: its vote may be needed to go on without it.
+	// Dismissed: this node is no controller any more, and a majority of the others knows durably that raft goes on without it. Now the
+	// controller can be closed and its raft state dropped. A node that is merely no controller any more, even by its own log, must stay (and
+	// be started again after a restart) until it is dismissed: the others may need its vote to go on without it.
 	Dismissed bool
 	Broken    error
 }
@@ -72,9 +73,7 @@ func (c *Controller) Status() Status {
 		s.Pending += len(p)
 	}
 	if !slices.Contains(c.controllers, c.cfg.Self) {
-		// By its own log, or by word of the leader: who is out may never hear that the change was committed.
-		_, in := c.conf.of(c.cfg.Self)
-		s.Dismissed = c.dismissed || !in && c.wasIn
+		s.Dismissed = c.dismissed
 	}
 	switch {
 	case st.RaftState == raft.StateLeader:

@@ -155,7 +155,7 @@ func (c *Controller) lead() {
 		}
 		c.queue, c.proposed, c.qBytes = nil, nil, 0
 	}
-	c.ledTerm, c.confSince = term, 0
+	c.ledTerm, c.confSince, c.sealing = term, 0, 0
 	clear(c.snapTicks)
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"warren/rooms"
+	"warren/rooms/errs"
 )
 
 // check is what must hold when all has come to rest.
@@ -39,11 +40,11 @@ func (w *world) check() error {
 		}
 		for k := range d.Batch.Requests {
 			r := &d.Batch.Requests[k]
-			if !consumed(d.Verdicts.At(k)) {
+			if !consumed(r, d.Verdicts.At(k), counters[r.Device]) {
+				if k := d.Verdicts.At(k); k != errs.Void && k != errs.Stale {
+					return fmt.Errorf("height %d: counter %d of a device took effect after %d", i+1, r.Counter, counters[r.Device])
+				}
 				continue
-			}
-			if r.Counter != counters[r.Device]+1 {
-				return fmt.Errorf("height %d: counter %d of a device follows %d", i+1, r.Counter, counters[r.Device])
 			}
 			counters[r.Device] = r.Counter
 			times[r.ID()]++
@@ -56,6 +57,11 @@ func (w *world) check() error {
 		}
 		if n > 1 || s.done && n != 1 {
 			return fmt.Errorf("wish %d was ordered %d times (acknowledged: %v)", s.what, n, s.done)
+		}
+	}
+	for n, c := range chain.Machine.Base().Counters {
+		if counters[n] != c {
+			return fmt.Errorf("the state counts %d requests of a device, the log holds %d", c, counters[n])
 		}
 	}
 	w.tr.add(w.now, 'e', len(first.log), 0, chain.Head[:])

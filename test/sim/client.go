@@ -154,9 +154,10 @@ func (n *node) acknowledge() {
 		d := &n.log[i]
 		for k := range d.Batch.Requests {
 			r := &d.Batch.Requests[k]
-			if r.Device != n.id || !consumed(d.Verdicts.At(k)) {
+			if r.Device != n.id || !consumed(r, d.Verdicts.At(k), n.counted) {
 				continue
 			}
+			n.counted++
 			id := r.ID()
 			for j, s := range n.outbox {
 				if slices.Contains(s.all, id) {
@@ -171,5 +172,8 @@ func (n *node) acknowledge() {
 	n.ackedAt = len(n.log)
 }
 
-// consumed reports whether a request with this verdict was ordered under its counter.
-func consumed(k errs.Kind) bool { return k != errs.Void && k != errs.Stale }
+// consumed reports whether a request was ordered under its counter, the last one before it being given. The verdict alone does not tell: a
+// request may also be stale because of what it is about.
+func consumed(r *rooms.Request, k errs.Kind, last uint64) bool {
+	return k != errs.Void && r.Counter == last+1
+}

@@ -44,14 +44,7 @@ func (n *node) reconfigure(s order.Status, now, next []rooms.NodeID) {
 	for _, id := range next {
 		if !slices.Contains(now, id) {
 			newcomers = append(newcomers, id)
-			if p := w.byID[id]; !p.newcomer {
-				p.newcomer = true
-				p.disk = &order.Restored{Incarnation: p.disk.Incarnation, Signed: p.disk.Signed}
-				if p.ctl != nil {
-					p.ctl, p.storing, p.flight, p.pulling = nil, false, nil, false
-					p.life++
-				}
-			}
+			w.byID[id].newcomer = true
 		}
 	}
 	n.ctl.SetLearners(newcomers...)

@@ -36,7 +36,8 @@ type node struct {
 	pulling  bool
 	outbox   []*wish
 	nextSend int64
-	ackedAt  int // decisions of the log that have been looked through
+	counted  uint64 // own requests that took their counter, in those
+	ackedAt  int    // decisions of the log that have been looked through
 }
 
 func newNode(w *world, i int) *node {
