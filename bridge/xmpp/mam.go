@@ -1,0 +1,220 @@
+package xmpp
+
+import (
+	"strconv"
+	"time"
+
+	"mellium.im/xmpp/jid"
+
+	"warren/bridge"
+	"warren/perms"
+	"warren/rooms"
+)
+
+// Limits of the archive.
+const (
+	maxPage     = 100    // messages of one answer
+	maxArchived = 4000   // ids of one client that paging remembers without searching
+	maxSearch   = 50_000 // events searched for an id that is not remembered
+)
+
+// archiveForm answers which fields a query may have (XEP-0313 §4.1).
+func (c *conn) archiveForm(iq, _ *element, _ string) {
+	f := form{kind: "form"}
+	f.hidden("FORM_TYPE", nsMAM)
+	f.field("jid-single", "with", "")
+	f.field("text-single", "start", "")
+	f.field("text-single", "end", "")
+	f.field("text-single", "before-id", "")
+	f.field("text-single", "after-id", "")
+	c.send(resultOf(iq, el(nsMAM, "query", f.element())))
+}
+
+// archiveQuery answers from a room's log, a page at a time (XEP-0313 §4, XEP-0059). The ids are those of the messages' stanza-id.
+func (c *conn) archiveQuery(iq, q *element, name string) {
+	c.inRoom(iq, name, func(t *bridge.Seat) {
+		if !t.May(perms.Read, nil).OK {
+			c.fail(iq, stanzaError{"auth", "forbidden", ""})
+			return
+		}
+		if err := c.archivePage(iq, q, t); err != nil {
+			c.fail(iq, toStanzaError(err))
+		}
+	})
+}
+
+// archiveWanted is a query, read.
+type archiveWanted struct {
+	bridge.HistoryQuery
+	with *jid.JID
+	flip bool
+}
+
+func (c *conn) archivePage(iq, q *element, t *bridge.Seat) error {
+	w, err := c.readArchiveQuery(q, t)
+	if err != nil {
+		return err
+	}
+	room, none := c.srv.roomJID(t.Name()), w.Limit == 0
+	if none {
+		w.Limit = 1
+	}
+	page := w.Limit
+	w.Limit++ // one more tells whether that was all
+	ctx, cancel := c.op()
+	defer cancel()
+	evs, err := t.History(ctx, w.HistoryQuery)
+	if err != nil {
+		return err
+	}
+	complete := len(evs) <= page
+	if !complete {
+		if w.Newest {
+			evs = evs[1:]
+		} else {
+			evs = evs[:page]
+		}
+	}
+	if none {
+		evs = nil
+	}
+	order := make([]int, len(evs))
+	for i := range order {
+		order[i] = i
+		if w.flip {
+			order[i] = len(evs) - 1 - i
+		}
+	}
+	for _, i := range order {
+		c.sendArchived(q.attr("queryid"), room, &evs[i], w.with)
+	}
+	fin := el(nsMAM, "fin")
+	if complete {
+		fin.with(at("complete", "true"))
+	}
+	first, last := "", ""
+	if n := len(evs); n > 0 {
+		first, last = evs[0].ID.MsgID(), evs[n-1].ID.MsgID()
+		c.remember(t, &evs[0])
+		c.remember(t, &evs[n-1])
+	}
+	c.send(resultOf(iq, fin.with(pageSet(first, last, -1, -1))))
+	return nil
+}
+
+// sendArchived sends one result.
+func (c *conn) sendArchived(queryID, room string, ev *rooms.Event, with *jid.JID) {
+	m := c.srv.shown(room, ev)
+	if m == nil {
+		return
+	}
+	if with != nil && with.Domainpart() == c.srv.domain && c.srv.bare(ev.Account) != with.Bare().String() {
+		return
+	}
+	if ev.Account != "" && ev.Op == rooms.OpSay {
+		m.with(el(nsMUCUser, "x", el(nsMUCUser, "item", at("jid", c.srv.bare(ev.Account)))))
+	}
+	forwarded := el(nsForward, "forwarded", el(nsDelay, "delay", at("stamp", stamp(ev.Time))), m)
+	result := el(nsMAM, "result", at("queryid", queryID), at("id", ev.ID.MsgID()), forwarded)
+	c.sendSlow(el(nsClient, "message", at("from", room), result))
+}
+
+func (c *conn) readArchiveQuery(q *element, t *bridge.Seat) (archiveWanted, error) {
+	w := archiveWanted{HistoryQuery: bridge.HistoryQuery{Ops: archivedOps(), Limit: maxPage}}
+	w.flip = q.child(nsMAM, "flip-page") != nil
+	p, err := pageWanted(q.child(nsRSM, "set"))
+	if err != nil {
+		return w, err
+	}
+	if p.max >= 0 && p.max < maxPage {
+		w.Limit = p.max
+	}
+	v := formValues(q.child(nsForm, "x"))
+	bad := func(text string) (archiveWanted, error) { return w, stanzaError{"modify", "bad-request", text} }
+	if s := v["start"]; s != "" {
+		at, err := time.Parse(time.RFC3339, s)
+		if err != nil {
+			return bad("start is no time")
+		}
+		w.AfterTime = at.UnixMilli() - 1
+	}
+	if s := v["end"]; s != "" {
+		at, err := time.Parse(time.RFC3339, s)
+		if err != nil {
+			return bad("end is no time")
+		}
+		w.BeforeTime = at.UnixMilli() + 1
+	}
+	if s := v["with"]; s != "" {
+		j, err := jid.Parse(s)
+		if err != nil {
+			return bad("with is no address")
+		}
+		w.with = &j
+	}
+	for _, id := range []string{p.after, v["after-id"]} {
+		if id != "" {
+			seq, err := c.locate(t, id)
+			if err != nil {
+				return w, err
+			}
+			w.AfterSeq = max(w.AfterSeq, seq)
+		}
+	}
+	for _, id := range []string{p.before, v["before-id"]} {
+		if id != "" {
+			seq, err := c.locate(t, id)
+			if err != nil {
+				return w, err
+			}
+			if w.BeforeSeq == 0 || seq < w.BeforeSeq {
+				w.BeforeSeq = seq
+			}
+		}
+	}
+	w.Newest = p.last || p.before != ""
+	return w, nil
+}
+
+func archiveKey(t *bridge.Seat, id string) string { return t.Room().ID().MsgID() + id }
+
+// remember notes where an id lies that the client will page from.
+func (c *conn) remember(t *bridge.Seat, ev *rooms.Event) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.archived) >= maxArchived {
+		clear(c.archived)
+	}
+	c.archived[archiveKey(t, ev.ID.MsgID())] = ev.Seq
+}
+
+// locate finds the sequence number of an archive id: remembered, else searched from the newest backwards.
+func (c *conn) locate(t *bridge.Seat, id string) (uint64, error) {
+	c.mu.Lock()
+	seq, ok := c.archived[archiveKey(t, id)]
+	c.mu.Unlock()
+	if ok {
+		return seq, nil
+	}
+	ctx, cancel := c.op()
+	defer cancel()
+	q := bridge.HistoryQuery{Limit: bridge.MaxHistory, Newest: true}
+	for n := 0; n < maxSearch; {
+		evs, err := t.History(ctx, q)
+		if err != nil {
+			return 0, err
+		}
+		for i := range evs {
+			if evs[i].ID.MsgID() == id {
+				c.remember(t, &evs[i])
+				return evs[i].Seq, nil
+			}
+		}
+		if len(evs) == 0 || evs[0].Seq <= 1 {
+			break
+		}
+		n += len(evs)
+		q.BeforeSeq = evs[0].Seq
+	}
+	return 0, stanzaError{"cancel", "item-not-found", "no message " + strconv.Quote(clip(id, 64)) + " in this archive"}
+}
