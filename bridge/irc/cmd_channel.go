@@ -132,7 +132,7 @@ func (c *conn) topic(r *reply, t *bridge.Seat, none bool) {
 	var at int64
 	t.View(func(st *rooms.State) {
 		text, at = st.Subject, st.SubjectTime
-		by = c.srv.people.shown(t.Room().ID(), st, st.SubjectBy)
+		by = c.srv.people.shown(st, st.SubjectBy)
 		if o, ok := st.Occupant(st.SubjectBy); ok {
 			by = maskOf(by, o.Account, o.Nodes[0])
 		}
@@ -188,7 +188,7 @@ func (c *conn) members(t *bridge.Seat) []member {
 			} else if m.self {
 				m.shown = *c.nick.Load()
 			} else {
-				m.shown = c.srv.people.shown(id, st, o.Nick)
+				m.shown = c.srv.people.shown(st, o.Nick)
 			}
 			m.signs, _ = c.srv.signs(st, o)
 			out = append(out, m)
@@ -250,7 +250,7 @@ func (c *conn) occupant(t *bridge.Seat, nick string) (rooms.Occupant, bool) {
 	}
 	var o rooms.Occupant
 	ok := false
-	t.View(func(st *rooms.State) { o, ok = c.srv.people.actual(t.Room().ID(), st, nick) })
+	t.View(func(st *rooms.State) { o, ok = c.srv.people.actual(st, nick) })
 	return o, ok
 }
 

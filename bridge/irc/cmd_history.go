@@ -139,7 +139,7 @@ func (c *conn) historyOps() []rooms.Op {
 
 // past returns an event of the history as lines.
 func (c *conn) past(a archive, ev *rooms.Event) []*line {
-	nick := c.srv.people.shown(ev.Room, nil, ev.Nick)
+	nick := c.srv.people.shown(nil, ev.Nick)
 	if nick == "" {
 		nick = middle(ev.Account)
 	}
@@ -166,11 +166,11 @@ func (c *conn) past(a archive, ev *rooms.Event) []*line {
 			l.command, l.params = "QUIT", []string{b.Reason}
 		}
 	case *rooms.Nick:
-		l.command, l.params = "NICK", []string{c.srv.people.shown(ev.Room, nil, b.New)}
+		l.command, l.params = "NICK", []string{c.srv.people.shown(nil, b.New)}
 	case *rooms.Subject:
 		l.command, l.params = "TOPIC", []string{a.name, b.Text}
 	case *rooms.Kick:
-		l.command, l.params = "KICK", []string{a.name, c.srv.people.shown(ev.Room, nil, b.Nick), b.Reason}
+		l.command, l.params = "KICK", []string{a.name, c.srv.people.shown(nil, b.Nick), b.Reason}
 	default:
 		return nil
 	}

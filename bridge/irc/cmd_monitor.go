@@ -77,7 +77,7 @@ func (c *conn) monitorState(r *reply, nicks []string) {
 	var on, off []string
 	for _, n := range nicks {
 		if u, ok := c.srv.hub.UserByNick(n); ok {
-			on = append(on, userMask(u))
+			on = append(on, c.srv.userMask(u))
 		} else {
 			off = append(off, n)
 		}

@@ -204,7 +204,7 @@ func (c *conn) direct(d bridge.Delivery) {
 	if d.Self {
 		toSelf := rooms.Fold(d.Peer.Nick) == rooms.Fold(me)
 		if c.have().has(capEchoMessage) {
-			target := display(d.Peer)
+			target := c.srv.display(d.Peer)
 			r := answer(d)
 			for _, l := range c.srv.talk(d.Event, say, target, c.mask()) {
 				if r != nil {
@@ -221,7 +221,7 @@ func (c *conn) direct(d bridge.Delivery) {
 		d.From.Nick = me
 	}
 	bot := d.From.Bot
-	for _, l := range c.srv.talk(d.Event, say, me, userMask(d.From)) {
+	for _, l := range c.srv.talk(d.Event, say, me, c.srv.userMask(d.From)) {
 		l.bot = bot
 		c.put(l)
 	}
@@ -236,7 +236,7 @@ func (c *conn) signal(d bridge.Delivery) {
 	ok, nick := false, ""
 	d.Seat.View(func(st *rooms.State) {
 		if o, ok = st.Occupant(d.By); ok {
-			nick = c.srv.people.shown(d.Seat.Room().ID(), st, o.Nick)
+			nick = c.srv.people.shown(st, o.Nick)
 		}
 	})
 	if ok {

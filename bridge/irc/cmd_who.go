@@ -82,7 +82,7 @@ func (c *conn) whoRows(mask string) []whoRow {
 	}
 	if !strings.ContainsAny(mask, "*?") {
 		if u, ok := c.resolve(mask); ok {
-			out = append(out, c.whoRow(u, display(u), "*", ""))
+			out = append(out, c.whoRow(u, c.srv.display(u), "*", ""))
 		}
 		return out
 	}
@@ -90,8 +90,8 @@ func (c *conn) whoRows(mask string) []whoRow {
 		if len(out) >= maxWho {
 			break
 		}
-		nick := display(u)
-		if perms.MatchMask(mask, nick) || perms.MatchMask(mask, userMask(u)) || perms.MatchMask(mask, u.Real) {
+		nick := c.srv.display(u)
+		if perms.MatchMask(mask, nick) || perms.MatchMask(mask, c.srv.userMask(u)) || perms.MatchMask(mask, u.Real) {
 			out = append(out, c.whoRow(u, nick, "*", ""))
 		}
 	}
@@ -138,7 +138,7 @@ func cmdWhois(c *conn, r *reply, p []string) {
 	nick := p[len(p)-1]
 	if u, ok := c.resolve(nick); ok {
 		c.whois(r, u)
-		nick = display(u)
+		nick = c.srv.display(u)
 	} else if rooms.Fold(nick) == rooms.Fold(nickServ) {
 		r.num(irc.RPL_WHOISUSER, nickServ, nickServ, "services/"+c.srv.cfg.Name, "*", "keeps nicks")
 	} else {
@@ -149,7 +149,7 @@ func cmdWhois(c *conn, r *reply, p []string) {
 
 func (c *conn) whois(r *reply, u bridge.User) {
 	s := c.srv
-	nick := display(u)
+	nick := c.srv.display(u)
 	row := c.whoRow(u, nick, "*", "")
 	r.num(irc.RPL_WHOISUSER, nick, row.user, row.host, "*", u.Real)
 	var chans []string
@@ -209,7 +209,7 @@ func cmdWhowas(c *conn, r *reply, p []string) {
 	}
 	us, at := c.srv.people.past(p[0])
 	for i, u := range us {
-		row := c.whoRow(u, display(u), "*", "")
+		row := c.whoRow(u, c.srv.display(u), "*", "")
 		r.num(irc.RPL_WHOWASUSER, row.nick, row.user, row.host, "*", u.Real)
 		r.num(irc.RPL_WHOISSERVER, row.nick, row.server, serverTime(at[i]))
 	}
@@ -224,7 +224,7 @@ func cmdIson(c *conn, r *reply, p []string) {
 	for _, arg := range p {
 		for _, n := range strings.Fields(arg) {
 			if u, ok := c.srv.hub.UserByNick(n); ok {
-				on = append(on, display(u))
+				on = append(on, c.srv.display(u))
 			}
 		}
 	}
@@ -239,7 +239,7 @@ func cmdUserhost(c *conn, r *reply, p []string) {
 			if u.Away != "" {
 				sign = "-"
 			}
-			row := c.whoRow(u, display(u), "*", "")
+			row := c.whoRow(u, c.srv.display(u), "*", "")
 			out = append(out, row.nick+"="+sign+row.user+"@"+row.host)
 		}
 	}

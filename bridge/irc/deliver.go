@@ -56,7 +56,7 @@ func (c *conn) show(d bridge.Delivery) {
 	case bridge.Invited:
 		source := c.srv.cfg.Name
 		if u, ok := c.srv.hub.UserByNick(d.By); ok {
-			source = userMask(u)
+			source = c.srv.userMask(u)
 		}
 		c.put(&line{source: source, command: "INVITE", params: []string{*c.nick.Load(), "#" + d.Room}})
 	case bridge.SignalEvent:
@@ -261,7 +261,7 @@ func (c *conn) quit(d bridge.Delivery, o rooms.Occupant, node rooms.NodeID, reas
 		return
 	}
 	if nick == "" {
-		nick = c.srv.people.shown(ev.Room, nil, o.Nick)
+		nick = c.srv.people.shown(nil, o.Nick)
 	}
 	l := &line{source: maskOf(nick, o.Account, node), command: "QUIT", params: []string{reason}, time: ev.Time, account: o.Account, msgid: ev.ID.MsgID()}
 	if len(ev.Gone) > 1 {
@@ -326,9 +326,9 @@ func (c *conn) renamed(d bridge.Delivery) {
 	k := ghost{ev.Room, rooms.Fold(ev.Nick)}
 	old, known := c.gone[k]
 	delete(c.gone, k)
-	shownTo := c.srv.people.shown(ev.Room, nil, to)
+	shownTo := c.srv.people.shown(nil, to)
 	if !known || old == "" {
-		old = c.srv.people.shown(ev.Room, nil, ev.Nick)
+		old = c.srv.people.shown(nil, ev.Nick)
 	}
 	x := change{who: string(ev.Principal()), old: rooms.Fold(ev.Nick), to: rooms.Fold(shownTo), room: ev.Room, time: ev.Time}
 	if known && old == shownTo || c.shownLately(x) {
@@ -400,12 +400,12 @@ func (c *conn) userChange(d bridge.Delivery) {
 func (c *conn) userLines(was, now bridge.User, self bool) {
 	at := c.srv.now()
 	if was.Away != now.Away && !self && c.have().has(capAwayNotify) {
-		c.put(&line{source: userMask(now), command: "AWAY", params: partParams("", now.Away)[1:], time: at, account: now.Account})
+		c.put(&line{source: c.srv.userMask(now), command: "AWAY", params: partParams("", now.Away)[1:], time: at, account: now.Account})
 	}
 	if was.Real != now.Real && c.have().has(capSetname) && !self {
-		c.put(&line{source: userMask(now), command: "SETNAME", params: []string{now.Real}, time: at, account: now.Account})
+		c.put(&line{source: c.srv.userMask(now), command: "SETNAME", params: []string{now.Real}, time: at, account: now.Account})
 	}
 	if was.Account != now.Account && c.have().has(capAccountNotify) && !self {
-		c.put(&line{source: userMask(now), command: "ACCOUNT", params: []string{accountOrStar(now.Account)}, time: at})
+		c.put(&line{source: c.srv.userMask(now), command: "ACCOUNT", params: []string{accountOrStar(now.Account)}, time: at})
 	}
 }

@@ -41,7 +41,7 @@ func (l *line) bytes(have caps) []byte {
 		}
 	}
 	m := ircmsg.MakeMessage(nil, l.source, l.command, params...)
-	if plainEnd(l.command) {
+	if l.plainEnd() {
 		m.ForceTrailing()
 	}
 	if l.time != 0 && have.has(capServerTime) {
@@ -83,12 +83,16 @@ func (l *line) bytes(have caps) []byte {
 }
 
 // plainEnd reports whether the last parameter is text, for which simple clients want the colon.
-func plainEnd(command string) bool {
-	switch command {
-	case "MODE", "JOIN", "NICK", "BATCH", "AUTHENTICATE", "TAGMSG", "ACCOUNT":
+func (l *line) plainEnd() bool {
+	switch l.command {
+	case "PRIVMSG", "NOTICE", "TOPIC", "QUIT", "KICK", "ERROR", "PING", "PONG", "CAP", "AWAY", "SETNAME", "FAIL", "WHO":
+		return true
+	case "PART":
+		return len(l.params) > 1
+	case "221", "324", "329", "333", "341", "367", "900":
 		return false
 	}
-	return true
+	return len(l.command) == 3
 }
 
 // serverTime writes ms since the epoch as IRCv3 server-time.

@@ -55,10 +55,10 @@ func (s *Server) userChanged(was, now bridge.User) {
 	for _, c := range s.monitors.watchers(rooms.Fold(now.Nick)) {
 		switch {
 		case !was.Online && now.Online:
-			c.put(&line{source: s.cfg.Name, command: irc.RPL_MONONLINE, params: []string{c.target(), userMask(now)}})
+			c.put(&line{source: s.cfg.Name, command: irc.RPL_MONONLINE, params: []string{c.target(), s.userMask(now)}})
 		case was.Online && !now.Online:
 			if _, still := s.hub.UserByNick(now.Nick); !still {
-				c.put(&line{source: s.cfg.Name, command: irc.RPL_MONOFFLINE, params: []string{c.target(), display(now)}})
+				c.put(&line{source: s.cfg.Name, command: irc.RPL_MONOFFLINE, params: []string{c.target(), s.display(now)}})
 			}
 		case c.have().has(capExtendedMonitor):
 			c.mu.Lock()

@@ -13,17 +13,21 @@ import (
 // Nicks of services. They belong to nobody.
 const nickServ = "NickServ"
 
-// people gives nicks to occupants whose names IRC cannot show, uniquely within their room, and remembers them while the room is known here.
+// people gives nicks to those whose names IRC cannot show, uniquely in the network as far as this node knows it.
 type people struct {
+	online func(nick string) bool // somebody has it
+
 	mu    sync.Mutex
-	rooms map[rooms.RoomID]map[string]string // folded name -> nick
-	was   []bridge.User                      // the last who went, oldest first
+	names map[string]string // folded name -> nick
+	was   []bridge.User     // the last who went, oldest first
 	wasAt []int64
 }
 
-func newPeople() *people { return &people{rooms: map[rooms.RoomID]map[string]string{}} }
+func newPeople(online func(string) bool) *people {
+	return &people{online: online, names: map[string]string{}}
+}
 
-// maxShown bounds the remembered names of one room; beyond it all are given anew.
+// maxShown bounds the remembered names; beyond it all are given anew.
 const maxShown = 4096
 
 // legal reports whether IRC can show the name as it is.
@@ -40,21 +44,19 @@ func legal(nick string) bool {
 	return nick != ""
 }
 
-// shown returns the nick under which an occupant of the room is shown. st may be nil: then only remembered names are known to be taken.
-func (p *people) shown(room rooms.RoomID, st *rooms.State, nick string) string {
-	if legal(nick) {
+// shown returns the nick under which a name is shown. st is the room where it is seen, or nil.
+func (p *people) shown(st *rooms.State, nick string) string {
+	if nick == "" || legal(nick) {
 		return nick
 	}
 	fold := rooms.Fold(nick)
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	m := p.rooms[room]
-	if m == nil || len(m) > maxShown {
-		m = map[string]string{}
-		p.rooms[room] = m
-	}
-	if n, ok := m[fold]; ok {
+	if n, ok := p.names[fold]; ok {
 		return n
+	}
+	if len(p.names) >= maxShown {
+		p.names = map[string]string{}
 	}
 	taken := func(n string) bool {
 		if st != nil {
@@ -62,49 +64,54 @@ func (p *people) shown(room rooms.RoomID, st *rooms.State, nick string) string {
 				return true
 			}
 		}
-		for _, o := range m {
-			if rooms.Fold(o) == rooms.Fold(n) {
-				return true
-			}
-		}
-		return rooms.Fold(n) == bridge.BotNick
+		return p.given(n) || p.online(n)
 	}
 	base := names.NickForIRC(nick)
 	n := base
-	for i := 1; taken(n) && i <= rooms.MaxOccupants; i++ {
+	for i := 1; taken(n) && i <= maxShown; i++ {
 		n = names.NickVariant(base, i)
 	}
-	m[fold] = n
+	p.names[fold] = n
 	return n
 }
 
-// forget drops what is remembered of an occupant who went.
-func (p *people) forget(room rooms.RoomID, nick string) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if m := p.rooms[room]; m != nil {
-		delete(m, rooms.Fold(nick))
-		if len(m) == 0 {
-			delete(p.rooms, room)
+// given reports whether a nick stands for another name. p.mu is held.
+func (p *people) given(nick string) bool {
+	fold := rooms.Fold(nick)
+	for _, o := range p.names {
+		if rooms.Fold(o) == fold {
+			return true
 		}
 	}
+	return false
+}
+
+// stands reports whether a nick stands for another name.
+func (p *people) stands(nick string) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.given(nick)
+}
+
+// real returns the folded name for which a nick stands, or the nick itself.
+func (p *people) real(nick string) string {
+	fold := rooms.Fold(nick)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for f, n := range p.names {
+		if rooms.Fold(n) == fold {
+			return f
+		}
+	}
+	return nick
 }
 
 // actual returns the occupant that a client means by a shown nick.
-func (p *people) actual(room rooms.RoomID, st *rooms.State, shown string) (rooms.Occupant, bool) {
+func (p *people) actual(st *rooms.State, shown string) (rooms.Occupant, bool) {
 	if o, ok := st.Occupant(shown); ok {
 		return o, true
 	}
-	fold := rooms.Fold(shown)
-	p.mu.Lock()
-	real := ""
-	for f, n := range p.rooms[room] {
-		if rooms.Fold(n) == fold {
-			real = f
-		}
-	}
-	p.mu.Unlock()
-	return st.Occupant(real)
+	return st.Occupant(p.real(shown))
 }
 
 // maskOf returns nick!user@host as IRC shows it.
@@ -127,15 +134,10 @@ func hostFor(account string, nodes []rooms.NodeID) string {
 	return middle(rooms.HostOf(account, nodes))
 }
 
-// display is a user's nick outside of rooms.
-func display(u bridge.User) string {
-	if legal(u.Nick) {
-		return u.Nick
-	}
-	return names.NickForIRC(u.Nick)
-}
+// display is a user's nick.
+func (s *Server) display(u bridge.User) string { return s.people.shown(nil, u.Nick) }
 
-func userMask(u bridge.User) string { return maskOf(display(u), u.Account, u.Node) }
+func (s *Server) userMask(u bridge.User) string { return maskOf(s.display(u), u.Account, u.Node) }
 
 // botMask is the service occupant.
 func (s *Server) botMask() string {
@@ -166,15 +168,23 @@ func (s *Server) signs(st *rooms.State, o rooms.Occupant) (signs, modes string) 
 	return signs, modes
 }
 
+// userByNick returns who is online under a shown nick.
+func (s *Server) userByNick(nick string) (bridge.User, bool) {
+	if u, ok := s.hub.UserByNick(nick); ok {
+		return u, true
+	}
+	return s.hub.UserByNick(s.people.real(nick))
+}
+
 // resolve finds the user that a client means by a nick: somebody online, or an occupant of a room it sits in.
 func (c *conn) resolve(nick string) (bridge.User, bool) {
-	if u, ok := c.srv.hub.UserByNick(nick); ok {
+	if u, ok := c.srv.userByNick(nick); ok {
 		return u, true
 	}
 	for _, t := range c.sess.Seats() {
 		var o rooms.Occupant
 		ok := false
-		t.View(func(st *rooms.State) { o, ok = c.srv.people.actual(t.Room().ID(), st, nick) })
+		t.View(func(st *rooms.State) { o, ok = c.srv.people.actual(st, nick) })
 		if !ok {
 			continue
 		}

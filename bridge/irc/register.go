@@ -59,7 +59,7 @@ func cmdNick(c *conn, r *reply, p []string) {
 }
 
 func (c *conn) nickFree(nick string) error {
-	if rooms.Fold(nick) == rooms.Fold(nickServ) {
+	if rooms.Fold(nick) == rooms.Fold(nickServ) || c.srv.people.stands(nick) {
 		return errs.NickInUse
 	}
 	return c.srv.hub.CheckNick(nick, c.auth.account)
@@ -69,7 +69,7 @@ func (c *conn) rename(r *reply, nick string) {
 	if nick == *c.nick.Load() {
 		return
 	}
-	if rooms.Fold(nick) == rooms.Fold(nickServ) {
+	if rooms.Fold(nick) == rooms.Fold(nickServ) || c.srv.people.stands(nick) {
 		r.failed("NICK", nick, errs.NickInUse)
 		return
 	}

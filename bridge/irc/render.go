@@ -37,7 +37,7 @@ func (s *Server) lines(d bridge.Delivery, as map[string]string) []*line {
 		}
 		return []*line{v.line("KICK", v.chat, v.name(b.Nick), reason)}
 	case *rooms.Invite:
-		l := v.line("INVITE", display(s.hub.UserOf(b.Who)), v.chat)
+		l := v.line("INVITE", s.display(s.hub.UserOf(b.Who)), v.chat)
 		l.need = capInviteNotify
 		return []*line{l}
 	case *rooms.Grant:
@@ -74,7 +74,7 @@ func (v view) name(nick string) string {
 		return nick
 	}
 	shown := ""
-	v.d.Seat.View(func(st *rooms.State) { shown = v.s.people.shown(v.ev.Room, st, nick) })
+	v.d.Seat.View(func(st *rooms.State) { shown = v.s.people.shown(st, nick) })
 	return shown
 }
 
@@ -191,7 +191,7 @@ func (v view) grant(b *rooms.Grant) []*line {
 	v.d.Seat.View(func(st *rooms.State) {
 		for _, o := range st.Occupants {
 			if o.Principal() == b.Who {
-				nick = v.s.people.shown(v.ev.Room, st, o.Nick)
+				nick = v.s.people.shown(st, o.Nick)
 				if n, ok := v.as[rooms.Fold(o.Nick)]; ok {
 					nick = n
 				}

@@ -56,7 +56,7 @@ func New(cfg Config) *Server {
 	cfg.Network = strings.ReplaceAll(cfg.Network, " ", "_")
 	cfg.Limits = cfg.Limits.withDefaults()
 	s := &Server{
-		cfg: cfg, hub: cfg.Hub, log: cfg.Logger, commands: commandTable(), started: time.Now(), people: newPeople(), monitors: newMonitors(),
+		cfg: cfg, hub: cfg.Hub, log: cfg.Logger, commands: commandTable(), started: time.Now(), people: newPeople(func(n string) bool { _, ok := cfg.Hub.UserByNick(n); return ok }), monitors: newMonitors(),
 		listeners: map[net.Listener]struct{}{}, conns: map[*conn]struct{}{}, perIP: map[string]int{},
 	}
 	s.support = s.isupport()
