@@ -109,10 +109,11 @@ func saslFailureOf(err error) *element {
 	return saslFailure("temporary-auth-failure", "")
 }
 
-// bindings returns the channel binding data of the TLS connection, the preferred one first.
+// bindings returns the channel binding data of the TLS connection, the preferred one first; none unless
+// it is to be used.
 func (c *conn) bindings() []login.Binding {
 	t, ok := c.nc.(*tls.Conn)
-	if !ok {
+	if !ok || !c.srv.cfg.ChannelBinding {
 		return nil
 	}
 	st := t.ConnectionState()

@@ -32,6 +32,7 @@ type Config struct {
 	Hub              *bridge.Hub
 	Accounts         login.Accounts
 	TLS              *tls.Config // for STARTTLS and direct TLS; nil: neither, and passwords are taken on loopback only
+	ChannelBinding   bool        // offer SCRAM-*-PLUS: clients that know tls-unique only (slixmpp) cannot log in by SCRAM at all then (RFC 5802 §6)
 	RegistrationOpen bool        // whether clients may make accounts (XEP-0077)
 	Version          string      // shown to whoever asks (XEP-0092)
 	Logger           *slog.Logger
