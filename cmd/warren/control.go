@@ -1,0 +1,255 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"warren/bridge"
+	"warren/node"
+	"warren/node/config"
+	"warren/rooms"
+)
+
+// The control socket is how other invocations speak with a running node: HTTP with JSON over a Unix socket in the data directory, which only
+// its owner can enter.
+const (
+	controlName  = "warren.sock"
+	controlTime  = 30 * time.Second // one request
+	controlBytes = 64 << 10         // of a request
+	maxSockPath  = 100              // bytes a Unix socket's path may have on every system
+)
+
+// controlPath returns where the socket of a data directory is: in it, or, when its path is too long for a socket, among the temporary files.
+func controlPath(data string) string {
+	p := filepath.Join(data, controlName)
+	if len(p) <= maxSockPath {
+		return p
+	}
+	sum := sha256.Sum256([]byte(data))
+	return filepath.Join(os.TempDir(), "warren-"+hex.EncodeToString(sum[:8])+".sock")
+}
+
+type controlServer struct {
+	srv  *http.Server
+	path string
+	wg   sync.WaitGroup
+}
+
+type accountRequest struct{ Name, Password, Old string }
+
+type accountInfo struct {
+	Name    string `json:"name"`
+	Devices int    `json:"devices"`
+	Here    bool   `json:"here"` // its keys lie on this node
+}
+
+type inviteRequest struct {
+	Hours int
+	Uses  int
+}
+
+type admitRequest struct{ Code string }
+
+type waitingNode struct {
+	Name string `json:"name"`
+	Code string `json:"code"`
+	ID   string `json:"id"`
+}
+
+type nodeInfo struct {
+	Name string `json:"name"`
+	ID   string `json:"id"`
+	Up   bool   `json:"up"`
+	RTT  string `json:"rtt,omitempty"`
+}
+
+// statusInfo is what `warren status --json` prints.
+type statusInfo struct {
+	ID        string              `json:"id"`
+	Name      string              `json:"name"`
+	Network   string              `json:"network"`
+	Domain    string              `json:"domain"`
+	Peers     int                 `json:"peers"` // other nodes that are up
+	Nodes     []nodeInfo          `json:"nodes"`
+	Uptime    int64               `json:"uptime"` // seconds
+	Sessions  int                 `json:"sessions"`
+	Directory bridge.RoomStatus   `json:"directory"`
+	Rooms     []bridge.RoomStatus `json:"rooms"`
+}
+
+// startControl opens the socket. The lock on the data directory is held, so an old socket file is a dead one.
+func startControl(n *node.Node, hub *bridge.Hub, cfg config.Config, log *slog.Logger) (*controlServer, error) {
+	path := controlPath(string(cfg.Node.Data))
+	_ = os.Remove(path)
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		return nil, fmt.Errorf("control socket: %w", err)
+	}
+	if err := os.Chmod(path, 0o600); err != nil {
+		return nil, errors.Join(err, l.Close())
+	}
+	mux := http.NewServeMux()
+	handle(mux, "GET /status", func(context.Context, struct{}) (statusInfo, error) { return nodeStatus(n, hub), nil })
+	handle(mux, "POST /account/create", func(ctx context.Context, r accountRequest) (string, error) {
+		return n.Accounts().Register(ctx, r.Name, r.Password)
+	})
+	handle(mux, "POST /account/passwd", func(ctx context.Context, r accountRequest) (string, error) {
+		return r.Name, n.Accounts().ChangePassword(ctx, r.Name, r.Old, r.Password)
+	})
+	handle(mux, "GET /account/list", func(context.Context, struct{}) ([]accountInfo, error) { return listAccounts(n), nil })
+	handle(mux, "POST /invite", func(_ context.Context, r inviteRequest) (string, error) {
+		return n.Invite(time.Duration(r.Hours)*time.Hour, r.Uses)
+	})
+	handle(mux, "GET /waiting", func(context.Context, struct{}) (out []waitingNode, err error) {
+		for _, w := range n.Waiting() {
+			out = append(out, waitingNode{w.Name, w.Code, w.ID.String()})
+		}
+		return out, nil
+	})
+	handle(mux, "POST /admit", func(ctx context.Context, r admitRequest) (string, error) {
+		who, err := n.AdmitCode(ctx, r.Code)
+		return who.Name, err
+	})
+	c := &controlServer{srv: &http.Server{Handler: mux, ReadTimeout: controlTime, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelInfo)}, path: path}
+	c.wg.Go(func() { _ = c.srv.Serve(l) })
+	return c, nil
+}
+
+func (c *controlServer) close() {
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	defer cancel()
+	_ = c.srv.Shutdown(ctx)
+	c.wg.Wait()
+	_ = os.Remove(c.path)
+}
+
+// handle serves one call: JSON in, JSON out, an error as text with status 422.
+func handle[In, Out any](mux *http.ServeMux, pattern string, f func(context.Context, In) (Out, error)) {
+	mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
+		var in In
+		data, err := io.ReadAll(io.LimitReader(r.Body, controlBytes))
+		if err == nil && len(data) > 0 {
+			err = json.Unmarshal(data, &in)
+		}
+		var out Out
+		if err == nil {
+			ctx, cancel := context.WithTimeout(r.Context(), controlTime)
+			defer cancel()
+			out, err = f(ctx, in)
+		}
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusUnprocessableEntity)
+			return
+		}
+		_ = json.NewEncoder(w).Encode(out)
+	})
+}
+
+// errNotRunning says that no node runs with the data directory.
+var errNotRunning = errors.New("no node runs with this data directory")
+
+// ask calls a running node. errNotRunning: there is none.
+func ask(ctx context.Context, data, method, path string, in, out any) error {
+	client := http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		var d net.Dialer
+		return d.DialContext(ctx, "unix", controlPath(data))
+	}}}
+	defer client.CloseIdleConnections()
+	body, err := json.Marshal(in)
+	if err != nil {
+		return err
+	}
+	req, err := http.NewRequestWithContext(ctx, method, "http://warren"+path, bytes.NewReader(body))
+	if err != nil {
+		return err
+	}
+	resp, err := client.Do(req)
+	if err != nil {
+		var op *net.OpError
+		if errors.As(err, &op) && op.Op == "dial" {
+			return errNotRunning
+		}
+		return fmt.Errorf("ask the running node: %w", err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	data2, err := io.ReadAll(io.LimitReader(resp.Body, 64<<20))
+	if err != nil {
+		return fmt.Errorf("ask the running node: %w", err)
+	}
+	if resp.StatusCode != http.StatusOK {
+		return errors.New(string(bytes.TrimSpace(data2)))
+	}
+	return json.Unmarshal(data2, out)
+}
+
+func listAccounts(n *node.Node) []accountInfo {
+	var out []accountInfo
+	n.Host().Directory(func(d *rooms.Directory) {
+		for _, name := range sortedNames(d.Accounts) {
+			live := 0
+			for _, dev := range d.Accounts[name].Devices {
+				if dev.To == 0 {
+					live++
+				}
+			}
+			out = append(out, accountInfo{Name: name, Devices: live})
+		}
+	})
+	for i := range out {
+		out[i].Here = n.Accounts().Has(out[i].Name)
+	}
+	return out
+}
+
+func nodeStatus(n *node.Node, hub *bridge.Hub) statusInfo {
+	g := n.Genesis()
+	s := statusInfo{
+		ID: n.ID().String(), Name: nodeNameOf(n), Network: g.Name, Domain: g.Domain, Uptime: int64(n.Uptime().Seconds()), Rooms: []bridge.RoomStatus{},
+	}
+	if hub != nil {
+		s.Sessions = len(hub.Sessions())
+	}
+	up := map[rooms.NodeID]string{n.ID(): ""}
+	for _, p := range n.Peers() {
+		if p.Up {
+			s.Peers++
+			up[p.ID] = p.RTT.Round(10 * time.Microsecond).String()
+		}
+	}
+	var records []rooms.RoomRecord
+	n.Host().Directory(func(d *rooms.Directory) {
+		for _, id := range d.NodeIDs() {
+			rtt, alive := up[id]
+			s.Nodes = append(s.Nodes, nodeInfo{Name: d.Nodes[id].Name, ID: id.String(), Up: alive, RTT: rtt})
+		}
+		for _, id := range d.RoomIDs() {
+			records = append(records, d.Rooms[id])
+		}
+	})
+	s.Directory = roomStatus(n.Host().Dir())
+	s.Directory.Name = "(directory)"
+	for _, rec := range records {
+		r := n.Host().Get(rec.ID)
+		if r == nil {
+			continue
+		}
+		st := roomStatus(r)
+		st.Name = "#" + rec.Name
+		r.View(func(state *rooms.State) { st.Occupants = len(state.Occupants) })
+		s.Rooms = append(s.Rooms, st)
+	}
+	return s
+}

@@ -1,0 +1,208 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"warren/bridge"
+	"warren/bridge/command"
+	"warren/bridge/irc"
+	"warren/node"
+	"warren/node/config"
+	"warren/rooms"
+)
+
+func serve(c *call) error {
+	if err := c.parse(); err != nil {
+		return err
+	}
+	if len(c.args) > 0 {
+		return usageError(fmt.Sprintf("what is %q? serve takes flags only", c.args[0]))
+	}
+	cfg, err := c.load()
+	if err != nil {
+		return err
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	return serveUntil(ctx, c, cfg)
+}
+
+// serveUntil runs a node with all its views until ctx ends.
+func serveUntil(ctx context.Context, c *call, cfg config.Config) (err error) {
+	log := logger(c, cfg)
+	v, err := listenViews(cfg)
+	if err != nil {
+		return err
+	}
+	defer v.close()
+	n, err := node.Open(cfg, true, log)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, n.Close()) }()
+	if err := n.Start(); err != nil {
+		return err
+	}
+	hub := bridge.New(bridge.Config{World: world{n}, Wire: n.Wire(), Logger: log})
+	defer hub.Close()
+	hub.SetRunner(command.New(command.Config{Hub: hub}))
+	ctl, err := startControl(n, hub, cfg, log)
+	if err != nil {
+		return err
+	}
+	defer ctl.close()
+	closeViews, err := v.start(n, hub, cfg, log)
+	defer closeViews()
+	if err != nil {
+		return err
+	}
+	greet(c, n, cfg)
+	<-ctx.Done()
+	return nil
+}
+
+// views are the opened ports of the protocols.
+type views struct {
+	irc, ircTLS, xmpp, xmppTLS []net.Listener
+}
+
+// listenViews opens all ports, before anything else is touched, so that a taken one is said at once.
+func listenViews(cfg config.Config) (v *views, err error) {
+	v = &views{}
+	open := func(to *[]net.Listener, key string, addrs []string) {
+		for _, a := range addrs {
+			if err != nil {
+				return
+			}
+			l, e := net.Listen("tcp", a)
+			if e != nil {
+				err = fmt.Errorf("%s: cannot listen on %s: %w; stop what uses it, or set %s in the configuration", key, a, reason(e), key)
+				return
+			}
+			*to = append(*to, l)
+		}
+	}
+	open(&v.irc, "irc.listen", cfg.IRC.Listen)
+	open(&v.ircTLS, "irc.tls_listen", cfg.IRC.TLSListen)
+	open(&v.xmpp, "xmpp.listen", cfg.XMPP.Listen)
+	open(&v.xmppTLS, "xmpp.tls_listen", cfg.XMPP.TLSListen)
+	if err != nil {
+		v.close()
+		return nil, err
+	}
+	return v, nil
+}
+
+// reason returns the innermost cause of a network error.
+func reason(err error) error {
+	var sys syscall.Errno
+	if errors.As(err, &sys) {
+		return sys
+	}
+	return err
+}
+
+func (v *views) close() {
+	for _, l := range v.all() {
+		_ = l.Close()
+	}
+}
+
+func (v *views) all() []net.Listener {
+	var out []net.Listener
+	for _, ls := range [][]net.Listener{v.irc, v.ircTLS, v.xmpp, v.xmppTLS} {
+		out = append(out, ls...)
+	}
+	return out
+}
+
+// start gives the ports to the protocols. The returned function ends them; it is never nil.
+func (v *views) start(n *node.Node, hub *bridge.Hub, cfg config.Config, log *slog.Logger) (func(), error) {
+	var ends []func()
+	end := func() {
+		for _, f := range ends {
+			f()
+		}
+	}
+	data, domain := string(cfg.Node.Data), n.Genesis().Domain
+	ircTLS, err := certificate(string(cfg.IRC.TLSCert), string(cfg.IRC.TLSKey), data, domain)
+	if err != nil {
+		return end, fmt.Errorf("irc: %w", err)
+	}
+	motd, err := cfg.ReadMOTD()
+	if err != nil {
+		return end, err
+	}
+	var opers []irc.Oper
+	for _, o := range cfg.IRC.Opers {
+		opers = append(opers, irc.Oper(o))
+	}
+	perIP := cfg.IRC.MaxClientsPerIP
+	if perIP == 0 {
+		perIP = config.DefaultMaxClientsPerIP
+	}
+	name := cfg.IRC.Name
+	if name == "" {
+		name = nodeNameOf(n) + "." + n.Genesis().Name
+		if n.Genesis().Name == nodeNameOf(n) {
+			name = nodeNameOf(n) + ".warren"
+		}
+	}
+	network := cfg.IRC.Network
+	if network == "" {
+		network = n.Genesis().Name
+	}
+	i := irc.New(irc.Config{
+		Name: strings.ReplaceAll(name, " ", "-"), Network: network, Listen: v.irc, TLSListen: v.ircTLS, TLS: ircTLS, Password: cfg.IRC.Password, MOTD: motd, Opers: opers,
+		FloodProtection: cfg.IRC.FloodProtection, MaxClientsPerIP: perIP, Hub: hub, Accounts: accounts{n.Accounts()},
+		RegistrationOpen: cfg.Accounts.Registration == "open", Version: "warren-" + version, Logger: log,
+		Limits: irc.Limits{
+			SendQueue: int(cfg.Limits.SendQueue), Register: cfg.Limits.LoginTime.Duration, Burst: cfg.Limits.RequestBurst,
+			Rate: float64(cfg.Limits.RequestsPerSecond), History: cfg.Limits.History,
+		},
+	})
+	ends = append(ends, func() { _ = i.Close() })
+	return end, i.Start()
+}
+
+func nodeNameOf(n *node.Node) string {
+	name := n.ID().Short()
+	n.Host().Directory(func(d *rooms.Directory) {
+		if r, ok := d.Nodes[n.ID()]; ok {
+			name = r.Name
+		}
+	})
+	return name
+}
+
+// greet says in five lines what to do next.
+func greet(c *call, n *node.Node, cfg config.Config) {
+	g := n.Genesis()
+	fmt.Fprintf(c.out, "warren %s: node %s of network %q, data in %s\n", version, nodeNameOf(n), g.Name, cfg.Node.Data)
+	fmt.Fprintf(c.out, "IRC   connect a client to %s and /join #lobby\n", orOff(cfg.IRC.Listen))
+	fmt.Fprintf(c.out, "XMPP  log in to %s as NAME@%s and join lobby@rooms.%s\n", orOff(cfg.XMPP.Listen), g.Domain, g.Domain)
+	fmt.Fprintf(c.out, "Account: warren account create NAME%s (or REGISTER from the client)\n", dataFlag(c))
+	fmt.Fprintf(c.out, "Another node: warren invite%s, and there: warren join LINK\n", dataFlag(c))
+}
+
+func orOff(addrs []string) string {
+	if len(addrs) == 0 {
+		return "(switched off)"
+	}
+	return strings.Join(addrs, ", ")
+}
+
+func dataFlag(c *call) string {
+	if *c.data == "" {
+		return ""
+	}
+	return " --data " + *c.data
+}

@@ -1,0 +1,74 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"text/tabwriter"
+	"time"
+)
+
+func status(c *call) error {
+	if err := c.parse(); err != nil {
+		return err
+	}
+	cfg, err := c.load()
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), controlTime)
+	defer cancel()
+	var s statusInfo
+	if err := ask(ctx, string(cfg.Node.Data), "GET", "/status", struct{}{}, &s); err != nil {
+		if errors.Is(err, errNotRunning) {
+			return fmt.Errorf("%w (%s): start it with warren serve%s", err, cfg.Node.Data, dataFlag(c))
+		}
+		return err
+	}
+	if *c.json {
+		return printJSON(c, s)
+	}
+	fmt.Fprintf(c.out, "%s of network %q (XMPP domain %s), up %s, %d people here\n\n", s.Name, s.Network, s.Domain, time.Duration(s.Uptime)*time.Second, s.Sessions)
+	names := map[string]string{}
+	w := tabwriter.NewWriter(c.out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "NODE\tID\tSTATE\tROUND TRIP")
+	for _, n := range s.Nodes {
+		names[n.ID] = n.Name
+		state := "away"
+		if n.Up {
+			state = "up"
+		}
+		if n.ID == s.ID {
+			state = "this one"
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", n.Name, n.ID[:8], state, n.RTT)
+	}
+	fmt.Fprintln(w, "\t\t\t")
+	fmt.Fprintln(w, "ROOM\tPEOPLE\tHEIGHT\tLED BY\tCONTROLLED BY")
+	for _, r := range append(s.Rooms, s.Directory) {
+		leader := names[r.Leader]
+		if r.Leader == "" {
+			leader = "nobody: frozen"
+		}
+		list := ""
+		for _, id := range r.Controllers {
+			name := names[id]
+			if name == "" {
+				name = id[:8]
+			}
+			list += name + " "
+		}
+		fmt.Fprintf(w, "%s\t%d\t%d\t%s\t%s\n", r.Name, r.Occupants, r.Height, leader, list)
+	}
+	return w.Flush()
+}
+
+func printJSON(c *call, v any) error {
+	data, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(c.out, "%s\n", data)
+	return err
+}

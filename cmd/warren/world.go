@@ -1,0 +1,121 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"warren/bridge"
+	"warren/bridge/login"
+	"warren/node"
+	"warren/node/account"
+	"warren/rooms"
+	"warren/rooms/replica"
+)
+
+// world shows the node to the bridge in the bridge's words.
+type world struct{ n *node.Node }
+
+func (w world) Self() rooms.NodeID                 { return w.n.ID() }
+func (w world) Genesis() rooms.Genesis             { return w.n.Genesis() }
+func (w world) Now() int64                         { return w.n.Host().Now() }
+func (w world) Directory(f func(*rooms.Directory)) { w.n.Host().Directory(f) }
+
+func (w world) WatchDirectory(f func(*rooms.Event)) func() {
+	return w.n.Host().Dir().Watch(func(ev *rooms.Event, _ any) { f(ev) })
+}
+
+func (w world) Open(ctx context.Context, id rooms.RoomID, account, nick string) (bridge.Room, error) {
+	r, err := w.n.Host().Open(ctx, id, account, nick)
+	if err != nil {
+		return nil, err
+	}
+	return room{w.n, r}, nil
+}
+
+func (w world) Create(ctx context.Context, account, nick string, b rooms.CreateRoom) (rooms.RoomID, error) {
+	return w.n.Host().Create(ctx, account, nick, b)
+}
+
+// room shows a copy of a room to the bridge.
+type room struct {
+	n *node.Node
+	r *replica.Replica
+}
+
+func (r room) ID() rooms.RoomID               { return r.r.ID() }
+func (r room) View(f func(*rooms.State))      { r.r.View(f) }
+func (r room) Sync(ctx context.Context) error { return r.r.Sync(ctx) }
+func (r room) Signal(data []byte)             { r.r.Signal(data) }
+
+func (r room) Submit(account, nick string, b rooms.Body, cookie any, done func(bridge.Outcome)) {
+	r.r.Submit(account, nick, b, cookie, func(o replica.Outcome) {
+		if done != nil {
+			done(bridge.Outcome{ID: o.ID, Err: o.Err})
+		}
+	})
+}
+
+func (r room) Watch(f func(*rooms.Event, any)) func() { return r.r.Watch(f) }
+
+func (r room) WatchSignals(f func(rooms.NodeID, []byte)) func() { return r.r.WatchSignals(f) }
+
+func (r room) History(_ context.Context, q bridge.HistoryQuery) ([]rooms.Event, error) {
+	return r.r.Events(replica.Query{
+		AfterSeq: q.AfterSeq, BeforeSeq: q.BeforeSeq, AfterTime: q.AfterTime, BeforeTime: q.BeforeTime, Limit: q.Cap(), Newest: q.Newest, Ops: q.Ops,
+	})
+}
+
+func (r room) Status() bridge.RoomStatus { return roomStatus(r.r) }
+
+func roomStatus(r *replica.Replica) bridge.RoomStatus {
+	st := r.Status()
+	s := bridge.RoomStatus{
+		ID: r.ID().String(), Epoch: st.Epoch, Height: st.Height, LastHeader: st.Head.String(), LeaderID: st.Leader, ControlIDs: st.Controllers,
+		Frozen: st.Leader.IsZero(),
+	}
+	if !st.Leader.IsZero() {
+		s.Leader = st.Leader.String()
+	}
+	for _, c := range st.Controllers {
+		s.Controllers = append(s.Controllers, c.String())
+	}
+	for _, c := range st.Signers {
+		s.LastCert = append(s.LastCert, c.String())
+	}
+	return s
+}
+
+// finder shows the node's search to the bridge.
+type finder struct{ n *node.Node }
+
+// accounts shows the node's accounts to the bridge's logins.
+type accounts struct{ a *account.Accounts }
+
+func (a accounts) Verify(ctx context.Context, name, password string) (string, error) {
+	name, err := a.a.Verify(ctx, name, password)
+	return name, loginError(err)
+}
+
+func (a accounts) Register(ctx context.Context, name, password string) (string, error) {
+	name, err := a.a.Register(ctx, name, password)
+	return name, loginError(err)
+}
+
+func (a accounts) Scram(ctx context.Context, name string, h login.Hash) (string, login.ScramKeys, error) {
+	name, k, err := a.a.Scram(ctx, name, string(h))
+	return name, login.ScramKeys{Salt: k.Salt, Iterations: k.Iterations, StoredKey: k.StoredKey, ServerKey: k.ServerKey}, loginError(err)
+}
+
+// loginError gives the node's errors the bridge's names.
+func loginError(err error) error {
+	for from, to := range map[error]error{
+		account.ErrCredentials: login.ErrCredentials, account.ErrElsewhere: login.ErrMechanism, account.ErrExists: login.ErrExists,
+		account.ErrName: login.ErrName, account.ErrPassword: login.ErrPassword, account.ErrClosed: login.ErrClosed, account.ErrBusy: login.ErrBusy,
+	} {
+		if errors.Is(err, from) {
+			return fmt.Errorf("%w", to)
+		}
+	}
+	return err
+}
