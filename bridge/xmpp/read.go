@@ -152,6 +152,7 @@ func (r *reader) header() (*element, error) {
 			if strings.TrimSpace(string(t)) != "" {
 				return nil, fault("not-well-formed", "text before the stream")
 			}
+			continue // a client's line end after its last element of the stream before
 		case xml.ProcInst:
 		case xml.StartElement:
 			nodes := 0
