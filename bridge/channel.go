@@ -257,6 +257,9 @@ func (c *channel) event(ev *rooms.Event, cookie any) {
 	}
 	if inv, ok := ev.Body.(*rooms.Invite); ok && ev.Op == rooms.OpInvite {
 		c.hub.invited(c.name, ev.Nick, inv.Who)
+		if ev.Device == c.hub.world.Self() {
+			c.hub.callOut(c.name, ev.Nick, inv.Who)
+		}
 	}
 }
 

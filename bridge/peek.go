@@ -18,6 +18,13 @@ func (h *Hub) Peek(id rooms.RoomID, f func(*rooms.State)) bool {
 	return ok
 }
 
+func (h *Hub) isOpen(id rooms.RoomID) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	_, ok := h.channels[id]
+	return ok
+}
+
 // HasBot reports whether the service occupant answers here.
 func (h *Hub) HasBot() bool { return h.runner != nil }
 

@@ -47,6 +47,15 @@ type news struct {
 	Full bool     // these are all; else only what changed
 	Seq  uint64
 	List []User
+	Call *call // somebody of the node invites somebody
+}
+
+// call tells an invitation to nodes that have no copy of the room.
+type call struct {
+	_    struct{} `cbor:",toarray"`
+	Room string   // without '#'
+	By   string   // nick
+	Who  perms.Principal
 }
 
 type remoteNode struct {
@@ -211,6 +220,10 @@ func (p *presence) receive(from rooms.NodeID, data []byte) {
 		p.sendAll(from)
 		return
 	}
+	if m.Call != nil {
+		p.called(from, m.Call)
+		return
+	}
 	p.mu.Lock()
 	n := p.nodes[from]
 	if n == nil {
@@ -254,6 +267,22 @@ func (p *presence) receive(from rooms.NodeID, data []byte) {
 	}
 	for _, c := range changes {
 		p.notify(c.was, c.now)
+	}
+}
+
+// called hands on an invitation by a user of another node. Where the room is open it was told by the room already.
+func (p *presence) called(from rooms.NodeID, c *call) {
+	p.mu.Lock()
+	n := p.nodes[from]
+	known := n != nil && n.users[rooms.Fold(c.By)].Online
+	p.mu.Unlock()
+	if !known || !rooms.ValidRoomName(c.Room) {
+		return
+	}
+	var rec rooms.RoomRecord
+	p.hub.world.Directory(func(d *rooms.Directory) { rec, _ = d.RoomByName(c.Room) })
+	if !p.hub.isOpen(rec.ID) {
+		p.hub.invited(c.Room, c.By, c.Who)
 	}
 }
 

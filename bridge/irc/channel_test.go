@@ -82,7 +82,7 @@ func TestChannels(t *testing.T) {
 			ann> MODE #c -i+kl secret 1
 			ann< MODE #c +kl-i * 1
 			ann> MODE #c
-			ann< 324 ann #c +ntkl * :1
+			ann< 324 ann #c +ntkl * 1
 			ann< 329 ann #c
 			bob> JOIN #c
 			bob< 475 bob #c
