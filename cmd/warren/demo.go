@@ -152,6 +152,7 @@ func (d *demoRun) prepare(i int) (*demoNode, error) {
 	cfg.Node.Name, cfg.Network.Name, cfg.Network.MDNS = n.Name, "demo", false
 	cfg.Network.Listen = []string{"/ip4/127.0.0.1/tcp/" + peer, "/ip4/127.0.0.1/udp/" + peer + "/quic-v1"}
 	cfg.IRC.Listen, cfg.XMPP.Listen = []string{n.IRC}, []string{n.XMPP}
+	cfg.IRC.FloodProtection = false // a demo is to be played with, by scripts too
 	path := filepath.Join(n.Data, config.FileName)
 	if _, err := os.Stat(path); err == nil {
 		return nil, fmt.Errorf("%s holds a node already: the demo wants an empty --data", n.Data)

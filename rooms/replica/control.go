@@ -134,7 +134,20 @@ func (r *Replica) startController() error {
 		return err
 	}
 	r.ctl.DirectoryAt(r.directoryAt, r.newestDir())
+	r.founding = founding && base.Controllers[0] == r.h.self
 	return nil
+}
+
+// foundTogether makes the first of the founding controllers lead as soon as enough others are there, instead of after a time-out.
+func (r *Replica) foundTogether() {
+	if !r.founding || r.ctl == nil {
+		return
+	}
+	if !r.leader.IsZero() || r.chain.Height > 0 {
+		r.founding = false
+		return
+	}
+	r.ctl.Campaign(r.h.Now())
 }
 
 // directoryAt gives the controller the directory's version v, if it is here.
@@ -347,6 +360,7 @@ func (r *Replica) tick(now time.Time) {
 	if r.ctl != nil {
 		// A loaded machine loses ticks. One missed tick is one less towards an election: late is better than needless.
 		r.ctl.Tick(now.UnixMilli())
+		r.foundTogether()
 		r.setLeader(r.ctl.Status().Leader)
 	}
 	r.tickOutbox(now)

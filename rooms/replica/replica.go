@@ -47,7 +47,7 @@ type Replica struct {
 
 	// Owned by the loop.
 	ctl       *order.Controller
-	poked     bool // the directory moved
+	founding  bool // this node is to lead a room that is just being founded
 	out       outbox
 	as        reader // on whose behalf the room is read
 	subs      map[rooms.NodeID]*subscriber
@@ -96,6 +96,7 @@ func (h *Host) run(r *Replica) {
 
 func (r *Replica) start() {
 	r.control(true)
+	r.foundTogether()
 	if r.h.cfg.Opened != nil && !r.directory {
 		r.h.cfg.Opened(r)
 	}
