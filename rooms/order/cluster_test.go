@@ -119,7 +119,7 @@ func (h *host) tryStart() error {
 	h.lives++
 	ctl, err := order.New(order.Config{
 		Self: h.id, Key: key(h.i), Chain: chain, Restored: h.disk.Clone(), Incarnation: uint64(h.c.now) + h.lives, Rand: h.c.rng.IntN,
-		Founding: slices.Contains(h.c.founded, h.id) && !h.disk.Alive && h.chain.Height == 0 && h.disk.Incarnation == 0, Voters: h.c.founded,
+		Founding: slices.Contains(h.c.founded, h.id), Voters: h.c.founded,
 		ElectionTicks: 10, HeartbeatTicks: 1, PayloadHash: h.payload,
 	})
 	if err != nil {

@@ -33,7 +33,8 @@ type Config struct {
 	// Incarnation numbers a new life of a node that does not found the room. It must be greater than any used before by this node in this
 	// room: the time in ms does, as long as it is also above Restored.Incarnation.
 	Incarnation uint64
-	// Founding says that this node is one of Voters, the room's first controllers, that has stored nothing of it yet.
+	// Founding says that this node is one of Voters, the room's first controllers. It counts only while nothing of the room is stored, neither
+	// records nor decisions.
 	Founding bool
 	Voters   []rooms.NodeID // founding only
 
@@ -41,6 +42,9 @@ type Config struct {
 	ElectionTicks  int // ticks without a leader before a campaign; the real number is up to twice that. 0: 10
 	// Rand returns a number in [0, n): the only source of chance, used to spread campaigns.
 	Rand func(n int) int
+
+	// Keep is how many certified entries are kept for slow followers; 0: KeepEntries.
+	Keep int
 
 	Log *slog.Logger // nil: silent
 }
@@ -61,8 +65,6 @@ func (cfg *Config) check() error {
 		return errors.New("new controller: Key is not the key of Self")
 	case cfg.Founding && !slices.Contains(cfg.Voters, cfg.Self):
 		return errors.New("new controller: Self is not among the founding controllers")
-	case cfg.Founding && cfg.Chain.Height != 0 && (cfg.Restored == nil || !cfg.Restored.Alive):
-		return errors.New("new controller: a room is founded at height 0 only")
 	}
 	if cfg.Verify == nil {
 		cfg.Verify = rooms.VerifySignature
@@ -75,6 +77,9 @@ func (cfg *Config) check() error {
 		cfg.ElectionTicks = 10 * cfg.HeartbeatTicks
 	}
 	cfg.ElectionTicks = max(cfg.ElectionTicks, cfg.HeartbeatTicks+1)
+	if cfg.Keep <= 0 {
+		cfg.Keep = KeepEntries
+	}
 	return nil
 }
 
@@ -105,6 +110,7 @@ func New(cfg Config) (c *Controller, err error) {
 			c.signed[s.Height] = s.Header
 		}
 	}
+	c.cfg.Founding = c.cfg.Founding && !stored.Alive && !stored.Lived && c.chain.Height == 0
 	if !stored.Alive {
 		if stored, err = c.born(stored); err != nil {
 			return nil, err
@@ -122,7 +128,7 @@ func (c *Controller) born(old *Restored) (*Restored, error) {
 	life := Born{Incarnation: c.cfg.Incarnation}
 	if c.cfg.Founding {
 		life.Incarnation = 0
-	} else if life.Incarnation == 0 || life.Incarnation <= old.Incarnation || life.Incarnation > math.MaxInt64 {
+	} else if life.Incarnation == 0 || old.Lived && life.Incarnation <= old.Incarnation || life.Incarnation > math.MaxInt64 {
 		return nil, fmt.Errorf("new controller: incarnation %d of a new life is not above %d", life.Incarnation, old.Incarnation)
 	}
 	r := &Restored{}

@@ -277,6 +277,35 @@ func (c *Controller) onSeal(data []byte) {
 	}
 }
 
+// tellCommit helps a candidate that asks a member of the past. Such a member may have the longer log and no right to campaign, while the
+// candidate, not knowing that the change is committed, needs its vote: together they would be stuck. Knowing frees the candidate.
+func (c *Controller) tellCommit(to rooms.NodeID) {
+	if slices.Contains(c.conf.members(), c.self) {
+		return
+	}
+	index := c.rn.BasicStatus().GetCommit()
+	if term, err := c.log.Term(index); err == nil && index > 0 {
+		c.send(to, &envelope{Commit: &commitMessage{Index: index, Term: term}})
+	}
+}
+
+// onCommit takes a member's word that an entry is committed, if this node holds that entry. What is committed stays so, whoever tells; a liar
+// can only spoil the log of this node, which the certificates then show.
+func (c *Controller) onCommit(from rooms.NodeID, m *commitMessage) error {
+	st := c.rn.BasicStatus()
+	term, err := c.log.Term(m.Index)
+	if err != nil || term != m.Term || m.Index <= st.GetCommit() || st.RaftState == raft.StateLeader || st.GetTerm() == 0 {
+		return fmt.Errorf("step: %s commits what is not here", from.Short())
+	}
+	// Raft has no message for this, but a snapshot mark of a place that the log has already moves the commit index there and does nothing
+	// else, beside naming its sender the leader.
+	mark := Snapshot{Index: m.Index, Term: m.Term, Conf: c.conf}
+	err = c.rn.Step(&pb.Message{
+		Type: pb.MsgSnap.Enum(), From: new(c.selfID), To: new(c.selfID), Term: new(st.GetTerm()), Snapshot: pbSnapshot(&mark),
+	})
+	return errors.Join(err, c.rn.ForgetLeader())
+}
+
 func change(t pb.ConfChangeType, m Member) *pb.ConfChangeSingle {
 	return &pb.ConfChangeSingle{Type: t.Enum(), NodeId: new(m.raftID())}
 }
@@ -314,9 +343,12 @@ func (c *Controller) wanted() (changes []*pb.ConfChangeSingle, added []Member) {
 		}
 	}
 	for _, m := range c.conf.Voters {
-		if ready && !slices.Contains(want, m.Node) {
+		if ready && m != c.self && !slices.Contains(want, m.Node) {
 			changes = append(changes, change(pb.ConfChangeRemoveNode, m))
 		}
+	}
+	if ready && len(changes) == 0 && !slices.Contains(want, c.cfg.Self) {
+		c.handOver(level)
 	}
 	for _, m := range c.conf.Learners {
 		if !slices.Contains(both, m.Node) {
@@ -324,6 +356,18 @@ func (c *Controller) wanted() (changes []*pb.ConfChangeSingle, added []Member) {
 		}
 	}
 	return changes, nil
+}
+
+// handOver gives the lead to a controller: a leader that is none does not remove itself, so that who leads through the change also leads
+// after it.
+func (c *Controller) handOver(level map[uint64]bool) {
+	for _, m := range c.conf.Voters {
+		if slices.Contains(c.controllers, m.Node) && level[m.raftID()] {
+			c.confSince = max(c.ticks, 1)
+			c.rn.TransferLeader(m.raftID())
+			return
+		}
+	}
 }
 
 // level returns the members whose log is close to the leader's.

@@ -34,9 +34,10 @@ type Ready struct {
 	Broken error
 }
 
-// Drop returns what is left of r when the raft state is given up: the promise never to sign anything else, and the old incarnation.
+// Drop returns what is left of r when the raft state is given up: the promises never to sign anything else, and which life it was. This
+// must stay on disk.
 func (r *Restored) Drop() *Restored {
-	return &Restored{Incarnation: r.Incarnation, Signed: r.Signed}
+	return &Restored{Lived: r.Alive || r.Lived, Incarnation: r.Incarnation, Signed: r.Signed}
 }
 
 // Ready returns what is to be done, and false when there is nothing. Until Stored is called it returns false. Step, Tick and Submit may be

@@ -107,8 +107,9 @@ type Record struct {
 
 // Restored is what the records stored so far add up to. The zero value is a node that has never controlled the room.
 type Restored struct {
-	Alive       bool // a Born record was stored
-	Incarnation uint64
+	Alive       bool   // a Born record was stored, and the life it began goes on
+	Lived       bool   // a life before this one has ended: the node does not found the room again, whatever Config says
+	Incarnation uint64 // of this life, or of the last
 	Snapshot    *Snapshot
 	Hard        *Hard
 	Entries     []Entry // the first one follows Snapshot.Index
@@ -119,7 +120,7 @@ type Restored struct {
 func (r *Restored) Apply(rec *Record) {
 	switch {
 	case rec.Born != nil:
-		*r = Restored{Alive: true, Incarnation: rec.Born.Incarnation, Signed: r.Signed}
+		*r = Restored{Alive: true, Lived: r.Alive || r.Lived, Incarnation: rec.Born.Incarnation, Signed: r.Signed}
 	case rec.Snapshot != nil:
 		r.Snapshot = rec.Snapshot
 		if rec.Snapshot.Reset {

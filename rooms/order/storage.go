@@ -66,7 +66,7 @@ func (c *Controller) compact() {
 	for c.certIndex < c.applied && c.heightAt(c.certIndex+1) <= c.certified {
 		c.certIndex++
 	}
-	if c.certIndex-c.base.Index < 2*KeepEntries && c.logBytes < 2*KeepBytes || c.certIndex == c.base.Index {
+	if c.certIndex-c.base.Index < 2*uint64(c.cfg.Keep) && c.logBytes < 2*KeepBytes || c.certIndex == c.base.Index {
 		return
 	}
 	ents, err := c.log.Entries(c.base.Index+1, c.certIndex+1, maxIndex)
@@ -74,7 +74,7 @@ func (c *Controller) compact() {
 		return
 	}
 	keep, size := 0, 0
-	for keep < len(ents) && keep < KeepEntries && size+len(ents[len(ents)-1-keep].GetData()) <= KeepBytes {
+	for keep < len(ents) && keep < c.cfg.Keep && size+len(ents[len(ents)-1-keep].GetData()) <= KeepBytes {
 		size += len(ents[len(ents)-1-keep].GetData())
 		keep++
 	}

@@ -26,6 +26,7 @@ type envelope struct {
 	Head    *headMessage
 	Hello   *helloMessage
 	Bye     *byeMessage
+	Commit  *commitMessage
 }
 
 // raftMessage is the part of raftpb.Message that controllers use.
@@ -86,6 +87,13 @@ type byeMessage struct {
 	Incarnation uint64
 }
 
+// commitMessage says that the entry at Index, of this term, is committed.
+type commitMessage struct {
+	_     struct{} `cbor:",toarray"`
+	Index uint64
+	Term  uint64
+}
+
 // forced is raft's own mark of a vote that ignores the lease.
 const forced = "CampaignTransfer"
 
@@ -135,7 +143,7 @@ func (c *Controller) outgoing(m *pb.Message) (Message, bool) {
 // receive takes a decoded envelope.
 func (c *Controller) receive(from rooms.NodeID, e *envelope) error {
 	parts := 0
-	for _, set := range []bool{e.Raft != nil, e.Sign != nil, e.Cert != nil, e.Ask != nil, e.Head != nil, e.Hello != nil, e.Bye != nil} {
+	for _, set := range []bool{e.Raft != nil, e.Sign != nil, e.Cert != nil, e.Ask != nil, e.Head != nil, e.Hello != nil, e.Bye != nil, e.Commit != nil} {
 		if set {
 			parts++
 		}
@@ -159,6 +167,8 @@ func (c *Controller) receive(from rooms.NodeID, e *envelope) error {
 		c.onAsk(from, e.Ask)
 	case e.Head != nil && e.Head.Height < maxIndex:
 		c.wantCatchUp(e.Head.Height, from)
+	case e.Commit != nil:
+		return c.onCommit(from, e.Commit)
 	case e.Bye != nil:
 		c.dismissed = c.dismissed || e.Bye.Incarnation == c.self.Incarnation && slices.Contains(c.controllers, from) &&
 			!slices.Contains(c.controllers, c.cfg.Self)
@@ -234,10 +244,11 @@ func (c *Controller) onRaft(from rooms.NodeID, r *raftMessage) error {
 		if st.Lead == id && st.GetTerm() == r.Term {
 			c.elapsed, c.heard = 0, c.ticks
 		}
-	case pb.MsgVote:
+	case pb.MsgVote, pb.MsgPreVote:
 		if st.GetVote() == id && vote != id {
 			c.elapsed = 0
 		}
+		c.tellCommit(from)
 	}
 	return nil
 }

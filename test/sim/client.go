@@ -112,10 +112,10 @@ func (n *node) sendWishes() {
 
 func (n *node) submit(r *rooms.Request) {
 	if n.ctl != nil {
-		if a := n.ctl.Submit(n.clock(), r); a.Queued || a.Leader.IsZero() {
+		if a := n.ctl.Submit(n.clock(), r); a.Queued {
 			n.pump()
 			return
-		} else if a.Leader != n.id {
+		} else if !a.Leader.IsZero() {
 			n.hint = a.Leader
 		}
 	}

@@ -22,6 +22,9 @@ func (w *world) grow() {
 	for _, n := range w.nodes {
 		if slices.Equal(n.chain.Machine.Base().Controllers, next) {
 			w.stage++
+			for _, p := range w.nodes {
+				p.newcomer = false
+			}
 			w.tr.say(w.now, "stage %d is reached", w.stage+1)
 			return
 		}

@@ -95,12 +95,10 @@ func (n *node) start() {
 		n.w.fail(err)
 		return
 	}
-	founding := !n.disk.Alive && n.disk.Incarnation == 0 && len(n.log) == 0 && len(n.staged) == 0 &&
-		slices.Contains(n.w.ids(n.w.plan.stages[0]), n.id) && n.chain.Height == 0
 	n.ctl, err = order.New(order.Config{
 		Self: n.id, Key: keys[n.i], Chain: chain, Verify: n.w.verify, CheckSignature: n.w.checkSig, PayloadHash: n.payload,
-		Restored: n.disk.Clone(), Incarnation: uint64(n.w.now) + 1, Founding: founding, Voters: n.w.ids(n.w.plan.stages[0]),
-		HeartbeatTicks: 1, ElectionTicks: 6, Rand: n.w.rng.IntN,
+		Restored: n.disk.Clone(), Incarnation: uint64(n.w.now) + 1, Founding: slices.Contains(n.w.ids(n.w.plan.stages[0]), n.id), Voters: n.w.ids(n.w.plan.stages[0]),
+		Keep: n.w.plan.keep, HeartbeatTicks: 1, ElectionTicks: 6, Rand: n.w.rng.IntN,
 	})
 	if err != nil {
 		n.w.fail(fmt.Errorf("node %d: %w", n.i, err))
@@ -158,6 +156,11 @@ func (n *node) pump() {
 		}
 		n.sendAll(rd.Early)
 		n.storing, n.flight = true, &rd
+		if p := n.w.plan.cutWrites; p > 0 && !n.w.healed && len(rd.Records) > 0 && n.w.rng.IntN(p) == 0 {
+			n.crash()
+			n.bootLater()
+			return
+		}
 		delay := 0
 		if n.w.plan.slowDisk > 0 && len(rd.Records) > 0 {
 			delay = n.w.rng.IntN(n.w.plan.slowDisk)
@@ -391,6 +394,14 @@ func (n *node) crash() {
 		}
 	}
 	n.dir = min(n.dir, max(n.chain.Dir, n.dir-min(n.dir, uint64(w.rng.IntN(2)))))
+}
+
+func (n *node) bootLater() {
+	n.w.after(int64(20+n.w.rng.IntN(2500)), func() {
+		if !n.up {
+			n.boot()
+		}
+	})
 }
 
 func (n *node) boot() {

@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"warren/rooms"
+	"warren/rooms/order"
 )
 
 // Times of a schedule, in ms.
@@ -46,12 +47,15 @@ type plan struct {
 	nodes      int
 	stages     [][]int // sets of controllers, one after the other
 	wishes     int
-	loss       int // per mille
-	double     int // per mille
-	delay      int // ms, most of one message
-	crashEvery int // ms between crashes, 0: none
-	cutEvery   int // ms between partitions, 0: none
-	slowDisk   int // ms, most of one store
+	loss       int  // per mille
+	double     int  // per mille
+	delay      int  // ms, most of one message
+	crashEvery int  // ms between crashes, 0: none
+	cutEvery   int  // ms between partitions, 0: none
+	slowDisk   int  // ms, most of one store
+	cutWrites  int  // one write in so many ends in a crash, before or after it is done; 0: none
+	keep       int  // entries kept for slow followers
+	forget     bool // now and then a node loses its raft state
 }
 
 // world is one schedule.
@@ -135,6 +139,9 @@ func (w *world) makePlan() {
 	p.crashEvery = pick(0, 3000, 1200, 500)
 	p.cutEvery = pick(0, 0, 2500, 1000)
 	p.slowDisk = pick(0, 3, 40)
+	p.cutWrites = pick(0, 0, 100, 30)
+	p.keep = pick(0, 2, 8)
+	p.forget = pick(0, 0, 1) == 1
 	w.tr.say(0, "plan: %+v", *p)
 }
 
@@ -175,6 +182,9 @@ func (w *world) found() {
 	}
 	if w.plan.cutEvery > 0 {
 		w.after(int64(w.rng.IntN(w.plan.cutEvery)), w.partitions)
+	}
+	if w.plan.forget {
+		w.after(int64(w.rng.IntN(2000)), w.forgets)
 	}
 	w.after(200, w.grow)
 	w.after(chaosMS, w.heal)
@@ -282,16 +292,58 @@ func (w *world) crashes() {
 	if w.healed {
 		return
 	}
-	n := w.nodes[w.rng.IntN(len(w.nodes))]
-	if n.up {
+	if n := w.nodes[w.rng.IntN(len(w.nodes))]; n.up {
 		n.crash()
-		w.after(int64(20+w.rng.IntN(2500)), func() {
-			if !n.up {
-				n.boot()
-			}
-		})
+		n.bootLater()
 	}
 	w.after(int64(w.rng.IntN(2*w.plan.crashEvery)), w.crashes)
+}
+
+// forgets makes a node lose its raft state, but not what it signed, nor what is certified: as when it gives them up after a divergence. It
+// does so only when the last one that did is back, since a majority that forgets is more than raft can bear.
+func (w *world) forgets() {
+	if w.healed {
+		return
+	}
+	w.after(int64(300+w.rng.IntN(2500)), w.forgets)
+	lead := w.settled()
+	if lead == nil {
+		return
+	}
+	members := lead.ctl.Status().Members
+	n := w.nodes[w.rng.IntN(len(w.nodes))]
+	if n.up && n.ctl != nil && len(members) >= 3 && slices.Contains(lead.chain.Machine.Base().Controllers, n.id) {
+		w.tr.say(w.now, "node %d forgets its raft state", n.i)
+		w.st.forgotten++
+		n.crash()
+		n.disk = n.disk.Drop()
+		n.bootLater()
+	}
+}
+
+// settled returns a leader whose members all live the life that their disks know, nil when there is none.
+func (w *world) settled() *node {
+	for _, n := range w.nodes {
+		if !n.up || n.ctl == nil {
+			continue
+		}
+		s := n.ctl.Status()
+		if s.Role != order.Leader || !s.Settled {
+			continue
+		}
+		ok := true
+		for _, m := range s.Members {
+			p := w.byID[m.Node]
+			ok = ok && m.Voter && p.disk.Alive && p.disk.Incarnation == m.Incarnation
+		}
+		for _, p := range w.nodes { // an older leader may not know
+			ok = ok && (p.ctl == nil || p.ctl.Status().Term <= s.Term)
+		}
+		if ok {
+			return n
+		}
+	}
+	return nil
 }
 
 // partitions cuts some nodes off, both ways or one way, for a while.

@@ -1,0 +1,47 @@
+package main
+
+import (
+	"runtime"
+	"testing"
+	"time"
+)
+
+// TestSchedules runs many schedules; go run ./test/sim runs more.
+func TestSchedules(t *testing.T) {
+	runs, limit := 10_000, 8*time.Minute
+	if testing.Short() {
+		runs, limit = 300, time.Minute
+	}
+	s := many(1, runs, runtime.GOMAXPROCS(0), limit, false)
+	t.Log(s)
+	for _, f := range s.failures {
+		t.Errorf("seed %d: %v", f.seed, f.err)
+	}
+}
+
+// TestSameSeedSameStory runs seeds twice: whatever is not decided by the seed would show in the digest of all messages, writes and decisions.
+func TestSameSeedSameStory(t *testing.T) {
+	for seed := uint64(1); seed <= 60; seed++ {
+		a, b := run(seed, false), run(seed, false)
+		if a.trace != b.trace || a.stats != b.stats {
+			t.Errorf("seed %d tells two stories: %x and %x", seed, a.trace[:8], b.trace[:8])
+		}
+	}
+}
+
+// TestSchedulesReachWhatMatters makes sure that the schedules still exercise what they are for.
+func TestSchedulesReachWhatMatters(t *testing.T) {
+	s := many(1, 150, runtime.GOMAXPROCS(0), 0, false).stats
+	for _, c := range []struct {
+		what string
+		n    int
+	}{
+		{"acknowledged requests", s.acked}, {"crashes", s.crashes}, {"writes lost in a crash", s.cuts}, {"partitions", s.partitions},
+		{"losses of raft state", s.forgotten}, {"lost messages", s.lost}, {"doubled messages", s.doubled}, {"changes of leader", s.takeovers}, {"reconfigurations", s.reconfigurations},
+		{"snapshot marks", s.snapshots}, {"catch-ups", s.catchUps},
+	} {
+		if c.n == 0 {
+			t.Errorf("no %s in 150 schedules", c.what)
+		}
+	}
+}
