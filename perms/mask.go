@@ -1,29 +1,35 @@
 package perms
 
+import "unicode/utf8"
+
 // MatchMask reports whether s fits the mask: '*' stands for any run of characters, '?' for one, ASCII case is ignored.
-// It takes at most len(mask)·len(s) steps, so a hostile mask costs little.
+// It takes at most len(mask)·len(s) steps and no memory, so a list full of hostile masks costs little.
 func MatchMask(mask, s string) bool {
-	m, t := []rune(mask), []rune(s)
 	i, j, star, mark := 0, 0, -1, 0
-	for j < len(t) {
+	for j < len(s) {
+		c, size := utf8.DecodeRuneInString(s[j:])
+		m, msize := rune(0), 0
+		if i < len(mask) {
+			m, msize = utf8.DecodeRuneInString(mask[i:])
+		}
 		switch {
-		case i < len(m) && m[i] == '*':
+		case msize > 0 && m == '*':
 			star, mark = i, j
 			i++
-		case i < len(m) && (m[i] == '?' || lower(m[i]) == lower(t[j])):
-			i++
-			j++
+		case msize > 0 && (m == '?' || lower(m) == lower(c)):
+			i, j = i+msize, j+size
 		case star >= 0:
-			mark++
+			_, size = utf8.DecodeRuneInString(s[mark:])
+			mark += size
 			i, j = star+1, mark
 		default:
 			return false
 		}
 	}
-	for i < len(m) && m[i] == '*' {
+	for i < len(mask) && mask[i] == '*' {
 		i++
 	}
-	return i == len(m)
+	return i == len(mask)
 }
 
 func lower(r rune) rune {

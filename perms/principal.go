@@ -46,8 +46,10 @@ func (p Principal) IsNode() bool { return len(p) > 1 && p[0] == '%' }
 // Display returns p as people read it: a guest without its node's key.
 func (p Principal) Display() string {
 	if p.IsGuest() {
-		nick, _, _ := strings.Cut(string(p[1:]), "~")
-		return nick
+		if i := strings.LastIndexByte(string(p), '~'); i > 0 { // a node's text has no '~', a nick may
+			return string(p[1:i])
+		}
+		return string(p[1:])
 	}
 	return string(p)
 }

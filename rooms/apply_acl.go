@@ -11,16 +11,24 @@ func (s *State) configure(ctx *context, r *Request, b *Configure) (errs.Kind, *E
 	if !s.may(ctx, r, perms.Manage, nil) {
 		return errs.Denied, nil
 	}
-	if b.Title != nil && tooLong(*b.Title, MaxSubject) != errs.OK || b.Key != nil && len(*b.Key) != 0 && len(*b.Key) != 32 {
+	if b.Key != nil && len(*b.Key) != 0 && len(*b.Key) != 32 {
 		return errs.Invalid, nil
+	}
+	if b.Title != nil {
+		if kind := tooLong(*b.Title, MaxSubject); kind != errs.OK {
+			return kind, nil
+		}
+	}
+	acl := toggled(toggled(s.ACL, perms.Say, b.Moderated), perms.Enter, b.InviteOnly)
+	if len(acl) > perms.MaxEntries {
+		return errs.Quota, nil
 	}
 	set(&s.Set.TopicLock, b.TopicLock)
 	set(&s.Set.Secret, b.Secret)
 	set(&s.Set.Limit, b.Limit)
 	set(&s.Set.Key, b.Key)
 	set(&s.Set.Title, b.Title)
-	s.toggle(perms.Say, b.Moderated)
-	s.toggle(perms.Enter, b.InviteOnly)
+	s.ACL = acl
 	return errs.OK, &Event{}
 }
 
@@ -30,15 +38,15 @@ func set[T any](to *T, from *T) {
 	}
 }
 
-// toggle takes a right from everyone, or gives it back.
-func (s *State) toggle(right perms.Rights, off *bool) {
+// toggled returns the list with a right taken from everyone, or given back.
+func toggled(a perms.ACL, right perms.Rights, off *bool) perms.ACL {
 	switch {
 	case off == nil:
+		return a
 	case *off:
-		s.ACL = s.ACL.Forget(perms.Everyone, right)
-	default:
-		s.ACL = s.ACL.Grant(perms.Everyone, right)
+		return a.Forget(perms.Everyone, right)
 	}
+	return a.Grant(perms.Everyone, right)
 }
 
 // Moderated reports whether only those may talk who have the right by name.
@@ -48,22 +56,23 @@ func (s *State) Moderated() bool { return !s.ACL.Get(perms.Everyone).Allow.Has(p
 func (s *State) InviteOnly() bool { return !s.ACL.Get(perms.Everyone).Allow.Has(perms.Enter) }
 
 func (s *State) grant(ctx *context, r *Request, b *Grant) (errs.Kind, *Event) {
-	if b.Who == "" || len(b.Who) > 256 || !cleanText(string(b.Who)) || (b.Allow|b.Deny|b.Forget)&^perms.All != 0 {
+	if !validPrincipal(b.Who) || (b.Allow|b.Deny|b.Forget)&^perms.All != 0 {
 		return errs.Invalid, nil
 	}
-	acl, obj := s.ACL, (*Object)(nil)
+	acl, obj, limit := s.ACL, (*Object)(nil), perms.MaxEntries
 	if b.Object != "" {
 		o, ok := s.Objects[b.Object]
 		if !ok {
 			return errs.NotFound, nil
 		}
-		acl, obj = o.ACL, &o
+		acl, obj, limit = o.ACL, &o, MaxObjectACL
 	}
-	if !s.may(ctx, r, perms.Manage, obj) && (obj == nil || obj.Owner != r.Principal()) {
+	// An owner gives rights to what is theirs, as long as no sanction keeps them from changing it.
+	if owns := obj != nil && obj.Owner == r.Principal() && s.may(ctx, r, perms.Write, obj); !owns && !s.may(ctx, r, perms.Manage, obj) {
 		return errs.Denied, nil
 	}
 	next := acl.Forget(b.Who, b.Forget).Grant(b.Who, b.Allow).Deny(b.Who, b.Deny)
-	if len(next) > perms.MaxEntries {
+	if len(next) > limit {
 		return errs.Quota, nil
 	}
 	if obj == nil {
@@ -78,10 +87,15 @@ func (s *State) grant(ctx *context, r *Request, b *Grant) (errs.Kind, *Event) {
 func (s *State) sanction(ctx *context, r *Request, b *Sanction) (errs.Kind, *Event) {
 	switch {
 	case !s.may(ctx, r, perms.Sanction, nil):
-		return errs.Denied, nil
-	case (b.Who == "") == (b.Mask == ""), len(b.Who) > 256, len(b.Mask) > 256, b.Denies == 0, b.Denies&^perms.All != 0,
-		!cleanText(string(b.Who)), !cleanText(b.Mask), tooLong(b.Reason, MaxReason) != errs.OK:
+		return s.refusal(ctx, r, perms.Sanction, nil), nil
+	case (b.Who == "") == (b.Mask == ""), b.Who != "" && !validPrincipal(b.Who), len(b.Mask) > MaxPrincipal, !cleanLine(b.Mask),
+		b.Denies == 0, b.Denies&^perms.All != 0:
 		return errs.Invalid, nil
+	case b.Until != 0 && b.Until <= ctx.time:
+		return errs.Stale, nil // its time was over before it was ordered; it must not lift the one in force either
+	}
+	if kind := tooLong(b.Reason, MaxReason); kind != errs.OK {
+		return kind, nil
 	}
 	p := perms.Penalty{Who: b.Who, Mask: b.Mask, Denies: b.Denies, Until: b.Until, By: r.Principal(), Time: ctx.time, Reason: b.Reason}
 	rest := slices.DeleteFunc(slices.Clone(s.Sanctions), func(o perms.Penalty) bool {
@@ -96,12 +110,12 @@ func (s *State) sanction(ctx *context, r *Request, b *Sanction) (errs.Kind, *Eve
 
 func (s *State) pardon(ctx *context, r *Request, b *Pardon) (errs.Kind, *Event) {
 	if !s.may(ctx, r, perms.Sanction, nil) {
-		return errs.Denied, nil
+		return s.refusal(ctx, r, perms.Sanction, nil), nil
 	}
-	i := slices.IndexFunc(s.Sanctions, func(o perms.Penalty) bool { return o.Who == b.Who && o.Mask == b.Mask })
-	if i < 0 {
+	rest := slices.DeleteFunc(slices.Clone(s.Sanctions), func(o perms.Penalty) bool { return o.Who == b.Who && o.Mask == b.Mask })
+	if len(rest) == len(s.Sanctions) {
 		return errs.NotFound, nil
 	}
-	s.Sanctions = slices.Delete(slices.Clone(s.Sanctions), i, i+1)
+	s.Sanctions = rest // all of them: a guest who changed nick may have brought a second one
 	return errs.OK, &Event{}
 }

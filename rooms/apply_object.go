@@ -17,6 +17,9 @@ func (s *State) put(ctx *context, r *Request, b *Put) (errs.Kind, *Event) {
 	if len(b.Text) > MaxDocument {
 		return errs.TooLarge, nil
 	}
+	if kind := s.inside(ctx, r); kind != errs.OK {
+		return kind, nil
+	}
 	same, taken := s.ObjectNamed(b.Kind, b.Name)
 	if taken && same.ID != b.ID {
 		return errs.Exists, nil
@@ -25,7 +28,7 @@ func (s *State) put(ctx *context, r *Request, b *Put) (errs.Kind, *Event) {
 	switch {
 	case b.ID == "":
 		if !s.may(ctx, r, perms.Insert, nil) {
-			return s.refusal(ctx, r, perms.Insert), nil
+			return s.refusal(ctx, r, perms.Insert, nil), nil
 		}
 		if len(s.Objects) >= MaxObjects {
 			return errs.Quota, nil
@@ -39,7 +42,7 @@ func (s *State) put(ctx *context, r *Request, b *Put) (errs.Kind, *Event) {
 	case old.Kind != b.Kind:
 		return errs.Invalid, nil
 	case !s.may(ctx, r, perms.Write, &old):
-		return errs.Denied, nil
+		return s.refusal(ctx, r, perms.Write, &old), nil
 	case b.Rev != 0 && b.Rev != old.Rev:
 		return errs.Stale, nil
 	}
@@ -55,12 +58,15 @@ func (s *State) put(ctx *context, r *Request, b *Put) (errs.Kind, *Event) {
 }
 
 func (s *State) remove(ctx *context, r *Request, b *Remove) (errs.Kind, *Event) {
+	if kind := s.inside(ctx, r); kind != errs.OK {
+		return kind, nil
+	}
 	o, ok := s.Objects[b.ID]
 	if !ok {
 		return errs.NotFound, nil
 	}
 	if !s.may(ctx, r, perms.Delete, &o) {
-		return errs.Denied, nil
+		return s.refusal(ctx, r, perms.Delete, &o), nil
 	}
 	s.Bytes -= len(o.Text)
 	delete(s.Objects, o.ID)
@@ -68,6 +74,9 @@ func (s *State) remove(ctx *context, r *Request, b *Remove) (errs.Kind, *Event) 
 }
 
 func (s *State) tag(ctx *context, r *Request, b *Tag) (errs.Kind, *Event) {
+	if kind := s.inside(ctx, r); kind != errs.OK {
+		return kind, nil
+	}
 	tags, obj := s.Tags, (*Object)(nil)
 	if b.ID != "" {
 		o, ok := s.Objects[b.ID]
@@ -77,22 +86,23 @@ func (s *State) tag(ctx *context, r *Request, b *Tag) (errs.Kind, *Event) {
 		tags, obj = o.Tags, &o
 	}
 	if !s.may(ctx, r, perms.Annotate, obj) {
-		return s.refusal(ctx, r, perms.Annotate), nil
+		return s.refusal(ctx, r, perms.Annotate, obj), nil
 	}
 	if len(b.Add)+len(b.Drop) == 0 {
 		return errs.Invalid, nil
 	}
 	next := slices.DeleteFunc(slices.Clone(tags), func(t string) bool { return slices.Contains(b.Drop, t) })
 	for _, t := range b.Add {
-		if t == "" || len(t) > MaxTag || !cleanText(t) || t != Fold(t) {
+		if t == "" || len(t) > MaxTag || !cleanLine(t) || t != Fold(t) {
 			return errs.Invalid, nil
 		}
-		if !slices.Contains(next, t) {
-			next = append(next, t)
+		if slices.Contains(next, t) {
+			continue
 		}
-	}
-	if len(next) > MaxTags {
-		return errs.Quota, nil
+		if len(next) >= MaxTags { // here, not behind the loop: thousands of tags would be compared with thousands
+			return errs.Quota, nil
+		}
+		next = append(next, t)
 	}
 	slices.Sort(next)
 	if obj == nil {

@@ -1,6 +1,8 @@
 package rooms
 
 import (
+	"bytes"
+	"errors"
 	"fmt"
 
 	"github.com/fxamacker/cbor/v2"
@@ -13,6 +15,7 @@ const (
 	MaxRequests = 512       // requests of one batch
 	maxNesting  = 16
 	maxItems    = 1 << 17 // elements of one array or map: a snapshot of a large room
+	maxCounters = 1 << 16 // devices that ever had a request ordered in one room: they must fit into its snapshot
 )
 
 // Both modes are set up once and never changed; they are safe for concurrent use.
@@ -40,10 +43,23 @@ func must[T any](v T, err error) T {
 // Marshal returns the canonical encoding (RFC 8949 §4.2.1) of one of the project's own types. It panics on a type that has none.
 func Marshal(v any) []byte { return must(encMode.Marshal(v)) }
 
-// Unmarshal decodes strictly: unknown fields, duplicate keys, tags, indefinite lengths, bad UTF-8 and trailing bytes are errors.
+// ErrNotCanonical is Unmarshal's answer to bytes that mean something but are not how Marshal says it.
+var ErrNotCanonical = errors.New("not the canonical encoding")
+
+// Unmarshal decodes strictly: what Marshal would not have written byte for byte is an error, so that a value has one encoding, and one hash.
+// That takes in unknown fields, duplicate keys, tags, indefinite lengths, bad UTF-8 and trailing bytes, but also numbers and lengths written
+// longer than need be, maps out of order, null for a whole value, and ids that are too short or too long (the decoder would pad or cut them).
+// v must point to a zero value.
 func Unmarshal(data []byte, v any) error {
 	if err := decMode.Unmarshal(data, v); err != nil {
 		return fmt.Errorf("decode: %w", err)
+	}
+	again, err := encMode.Marshal(v)
+	if err != nil {
+		return fmt.Errorf("decode: %w", err)
+	}
+	if !bytes.Equal(again, data) {
+		return fmt.Errorf("decode: %w", ErrNotCanonical)
 	}
 	return nil
 }

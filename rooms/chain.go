@@ -49,7 +49,9 @@ type context struct {
 	time   int64
 	prev   Hash // header below
 	dir    View
-	id     Hash // of the request
+	seen   uint64 // the directory version that dir shows at least; for the directory itself its previous height
+	alone  bool   // the batch holds one request
+	id     Hash   // of the request
 }
 
 // Event is what an applied request did, for views and indexes. It is derived, never sent nor signed.
@@ -105,11 +107,14 @@ type Verifier func(*Request) bool
 func VerifySignature(r *Request) bool { return r.SignatureOK() }
 
 // Run applies a batch and returns what came of it: the header to sign, a verdict for each request, and the events of the applied ones. It is
-// total: any batch gives a result. dir must be the view that batch.Dir names (ignored when the machine is the Directory itself).
+// total: any batch gives a result. dir must be the view of max(b.Dir, c.Dir), which the header will name (ignored when the machine is the
+// Directory itself).
 func (c *Chain) Run(b *Batch, dir View, verify Verifier) (Header, Verdicts, []Event) {
-	ctx := &context{room: c.Room, height: c.Height + 1, time: max(b.Time, c.Time), prev: c.Head, dir: dir}
+	ctx := &context{
+		room: c.Room, height: c.Height + 1, time: max(b.Time, c.Time), prev: c.Head, dir: dir, seen: max(b.Dir, c.Dir), alone: len(b.Requests) == 1,
+	}
 	if d, ok := c.Machine.(*Directory); ok {
-		ctx.dir = d.Now()
+		ctx.dir, ctx.seen = d.Now(), c.Height
 	}
 	base := c.Machine.Base()
 	h := Header{
@@ -141,19 +146,29 @@ func (c *Chain) one(ctx *context, r *Request, verify Verifier) (errs.Kind, *Even
 		return errs.Void, nil
 	}
 	base := c.Machine.Base()
-	if r.Counter != base.Counters[r.Device]+1 {
+	last, known := base.Counters[r.Device]
+	switch {
+	case r.Counter != last+1, r.Dir > ctx.seen: // its author has seen a later directory: it must not be judged by this one
 		return errs.Stale, nil
+	case !known && len(base.Counters) >= maxCounters:
+		return errs.Quota, nil
 	}
 	base.Counters[r.Device] = r.Counter
+	if len(r.Body) > MaxRequest {
+		return errs.TooLarge, nil
+	}
 	body, err := r.Decode()
-	if err != nil {
+	if err != nil || r.Nick != "" && !validName(r.Nick) {
 		return errs.Invalid, nil
+	}
+	if (r.Op == OpReconfigure || r.Op == OpClose) && !ctx.alone {
+		return errs.Invalid, nil // the decision is the proof that the directory takes: it must hold nothing else
 	}
 	ctx.id = r.ID()
 	var kind errs.Kind
 	var ev *Event
 	if rc, ok := body.(*Reconfigure); ok {
-		kind, ev = base.reconfigure(ctx, rc), &Event{}
+		kind, ev = c.reconfigure(ctx, rc), &Event{}
 	} else {
 		kind, ev = c.Machine.apply(ctx, r, body)
 	}
@@ -176,18 +191,26 @@ func mayAuthor(dir View, r *Request) bool {
 	return ok
 }
 
-func (b *Base) reconfigure(ctx *context, r *Reconfigure) errs.Kind {
+func (c *Chain) reconfigure(ctx *context, r *Reconfigure) errs.Kind {
+	if s, ok := c.Machine.(*State); ok && s.Closed {
+		return errs.Closed // the directory checks the proof of the closing by the controllers that gave it
+	}
+	b := c.Machine.Base()
 	switch {
 	case r.Since != b.Since:
 		return errs.Stale
 	case len(r.Controllers) == 0 || len(r.Controllers) > MaxControllers || !sortedNodes(r.Controllers) || slices.Equal(r.Controllers, b.Controllers):
 		return errs.Invalid
-	case !endorsedBy(r.Endorsed, b.Controllers, ctx.room, KindReconfigure, r.Thing(), ctx.time):
+	}
+	if _, ok := endorsedBy(r.Endorsed, b.Controllers, ctx.room, KindReconfigure, r.Thing(), ctx.time, -1); !ok {
 		return errs.Denied
 	}
 	for _, n := range r.Controllers {
 		if slices.Contains(b.Controllers, n) {
 			continue
+		}
+		if _, inside := ctx.dir.Node(n); !inside {
+			return errs.NotFound
 		}
 		if !slices.ContainsFunc(r.Consents, func(c Consent) bool { return c.Node == n && c.OK(ctx.room, r.Since) }) {
 			return errs.Denied

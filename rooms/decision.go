@@ -63,8 +63,13 @@ func (b *Batch) Hash() Hash { return hashOf("warren/payload/1", b) }
 // Verdicts holds one errs.Kind for each request of a batch, in order. errs.OK: applied.
 type Verdicts []byte
 
-// At returns the verdict of the i-th request.
-func (v Verdicts) At(i int) errs.Kind { return errs.Kind(v[i]) }
+// At returns the verdict of the i-th request; errs.Void when there is none.
+func (v Verdicts) At(i int) errs.Kind {
+	if i < 0 || i >= len(v) {
+		return errs.Void
+	}
+	return errs.Kind(v[i])
+}
 
 // Hash is the verdict hash that the header names.
 func (v Verdicts) Hash() Hash { return hashOf("warren/verdicts/1", []byte(v)) }

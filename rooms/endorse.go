@@ -36,22 +36,26 @@ func Endorse(room RoomID, kind string, thing Hash, now int64, key ed25519.Privat
 
 // OK reports whether the endorsement is the node's own, for this thing, and of the last minute before now (ms).
 func (e Endorsement) OK(room RoomID, kind string, thing Hash, now int64) bool {
-	if e.Time > now+endorsementLife || now-e.Time > endorsementLife || len(e.Sig) != ed25519.SignatureSize {
+	if e.Time < 0 || now < 0 || e.Time-now > endorsementLife || now-e.Time > endorsementLife || len(e.Sig) != ed25519.SignatureSize {
 		return false
 	}
 	h := hashOf("warren/endorse/1", endorsedThing{Room: room, Kind: kind, Thing: thing, Node: e.Node, Time: e.Time})
 	return ed25519.Verify(e.Node.Public(), h[:], e.Sig)
 }
 
-// endorsedBy reports whether a quorum of distinct controllers endorses the thing.
-func endorsedBy(es []Endorsement, controllers []NodeID, room RoomID, kind string, thing Hash, now int64) bool {
+// endorsedBy reports whether a quorum of distinct controllers endorses the thing, each later than after (ms), and when the last of them did.
+func endorsedBy(es []Endorsement, controllers []NodeID, room RoomID, kind string, thing Hash, now, after int64) (latest int64, ok bool) {
+	if len(es) > len(controllers) || len(controllers) == 0 {
+		return 0, false // bounds the signatures to check
+	}
 	seen := map[NodeID]bool{}
 	for _, e := range es {
-		if len(es) <= len(controllers) && slices.Contains(controllers, e.Node) && !seen[e.Node] && e.OK(room, kind, thing, now) {
+		if e.Time > after && slices.Contains(controllers, e.Node) && !seen[e.Node] && e.OK(room, kind, thing, now) {
 			seen[e.Node] = true
+			latest = max(latest, e.Time)
 		}
 	}
-	return len(seen) >= Quorum(len(controllers))
+	return latest, len(seen) >= Quorum(len(controllers))
 }
 
 // Kinds of things that are endorsed.

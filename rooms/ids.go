@@ -74,7 +74,7 @@ func NodeOf(key ed25519.PublicKey) NodeID { return NodeID(key) }
 // ParseHash reads what Hash.String wrote.
 func ParseHash(s string) (h Hash, err error) {
 	b, err := parse32(s)
-	if err != nil || len(b) != len(h) {
+	if err != nil || len(b) != len(h) || lower32(b) != s { // 52 characters hold 260 bits: the last 4 must be zero, so that an id has one text
 		return h, errors.Join(fmt.Errorf("parse id %.60q: want 52 characters of lower-case base32", s), err)
 	}
 	return Hash(b), nil

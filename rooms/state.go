@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"warren/perms"
@@ -23,7 +24,11 @@ const (
 	MaxTags        = 32        // tags of one thing
 	MaxTag         = 64        // bytes of one tag
 	MaxTalkTags    = 4094      // bytes of all client-only tags of one message (IRCv3 message-tags)
-	MaxInvited     = 512       // open invitations
+	MaxInvited     = 512       // open invitations; the oldest makes way
+	MaxRealName    = 256       // bytes
+	MaxPrincipal   = 256       // bytes of a principal that a request names
+	MaxObjectACL   = 32        // entries of one object's ACL: there may be MaxObjects of them in every replica's memory
+	maxTalkExt     = 8 << 10   // bytes of what XMPP clients send beside the body
 	emptyLife      = 10 * 60e3 // ms a temporary room outlives its last occupant
 )
 
@@ -129,6 +134,7 @@ type State struct {
 	Objects     map[string]Object         // by id
 	Tags        []string                  // of the room itself
 	Bytes       int                       // of all documents
+	Gone        map[NodeID]int64          // ms: endorsements that the node is gone have been used up to here; kept while they could be used again
 }
 
 // NewState returns the room that a directory record founds.
@@ -145,9 +151,10 @@ func NewState(r RoomRecord) *State {
 	}
 	return &State{
 		B:    Base{Controllers: slices.Clone(r.Controllers), Counters: map[NodeID]uint64{}},
-		Name: r.Name, Maker: r.Maker, Created: r.Time, Temporary: r.Temporary, EmptySince: r.Time,
+		Name: r.Name, Maker: r.Maker, Created: r.Time, Temporary: r.Temporary, EmptySince: max(1, r.Time),
 		Set: Settings{TopicLock: true, Secret: len(r.Members) > 0}, ACL: acl,
 		Invited: map[perms.Principal]int64{}, Occupants: map[string]Occupant{}, Objects: map[string]Object{},
+		Gone: map[NodeID]int64{},
 	}
 }
 
@@ -163,8 +170,8 @@ func RestoreState(data []byte) (*State, error) {
 	if err := Unmarshal(data, s); err != nil {
 		return nil, fmt.Errorf("room state: %w", err)
 	}
-	if s.B.Counters == nil || s.Invited == nil || s.Occupants == nil || s.Objects == nil {
-		return nil, fmt.Errorf("room state: a table is missing")
+	if err := s.check(); err != nil {
+		return nil, fmt.Errorf("room state: %w", err)
 	}
 	return s, nil
 }
@@ -183,12 +190,13 @@ func (s *State) Nicks() []string { return sortedKeys(s.Occupants) }
 
 // ObjectNamed returns the object of this kind with this name (any case), or of any kind when kind is empty.
 func (s *State) ObjectNamed(kind Kind, name string) (Object, bool) {
-	for _, id := range sortedKeys(s.Objects) {
-		if o := s.Objects[id]; (kind == "" || o.Kind == kind) && Fold(o.Name) == Fold(name) {
-			return o, true
+	fold, found := Fold(name), Object{}
+	for id, o := range s.Objects {
+		if (kind == "" || o.Kind == kind) && (found.ID == "" || id < found.ID) && Fold(o.Name) == fold {
+			found = o // of two kinds with one name, the first by id: the same on every replica
 		}
 	}
-	return Object{}, false
+	return found, found.ID != ""
 }
 
 // List returns the objects of this kind (all when empty), sorted by name.
@@ -210,11 +218,15 @@ func (s *State) List(kind Kind) []Object {
 
 // Decide asks perms whether who may do right in the room (obj nil) or to an object of it, at now (ms).
 func (s *State) Decide(who perms.Subject, right perms.Rights, obj *Object, now int64, g perms.Groups) perms.Answer {
+	return perms.Decide(s.query(who, right, obj, now, g))
+}
+
+func (s *State) query(who perms.Subject, right perms.Rights, obj *Object, now int64, g perms.Groups) perms.Query {
 	q := perms.Query{Subject: who, Right: right, ACLs: []perms.ACL{s.ACL}, Sanctions: s.Sanctions, Now: now, Groups: g}
 	if obj != nil {
 		q.ACLs, q.Owner = []perms.ACL{obj.ACL, s.ACL}, obj.Owner
 	}
-	return perms.Decide(q)
+	return q
 }
 
 // SubjectOf returns who as perms knows them, with the mask of the occupant of that nick when it is theirs.
@@ -238,7 +250,17 @@ func sortedKeys[V any](m map[string]V) []string {
 
 // validName accepts 1 to MaxName bytes of UTF-8 without control characters and without leading or trailing space.
 func validName(s string) bool {
-	return s != "" && len(s) <= MaxName && cleanText(s) && strings.TrimSpace(s) == s && !strings.ContainsAny(s, "\n\t")
+	return s != "" && len(s) <= MaxName && cleanLine(s) && strings.TrimSpace(s) == s
+}
+
+// validPrincipal accepts 1 to MaxPrincipal bytes without control characters.
+func validPrincipal(p perms.Principal) bool {
+	return p != "" && len(p) <= MaxPrincipal && cleanLine(string(p))
+}
+
+// cleanLine accepts UTF-8 without control characters (Unicode category Cc, which never changes).
+func cleanLine(s string) bool {
+	return utf8.ValidString(s) && strings.IndexFunc(s, unicode.IsControl) < 0
 }
 
 // cleanText accepts UTF-8 without NUL and CR: no protocol can carry them.
