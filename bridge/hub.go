@@ -140,9 +140,7 @@ func (h *Hub) Attach(c Client, p Person) (*Session, error) {
 	h.sessions[s] = struct{}{}
 	h.addNick(s)
 	h.users.localChanged(rooms.Fold(p.Nick))
-	if p.Account != "" {
-		h.openDirectsOf(s)
-	}
+	h.openDirectsOf(s)
 	return s, nil
 }
 

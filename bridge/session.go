@@ -135,6 +135,9 @@ func (s *Session) Rename(ctx context.Context, nick string, cookie any) error {
 	s.person.Nick = nick
 	s.mu.Unlock()
 	h.addNick(s)
+	if s.Account() == "" {
+		h.openDirectsOf(s) // a guest is its nick: this one may have conversations
+	}
 	h.mu.Unlock()
 	h.users.localChanged(rooms.Fold(old))
 	h.users.localChanged(rooms.Fold(nick))

@@ -19,6 +19,7 @@ import (
 	"warren/node/store"
 	"warren/rooms"
 	"warren/rooms/replica"
+	"warren/search"
 )
 
 // Errors of Open.
@@ -43,6 +44,7 @@ type Node struct {
 	over     *overlay.Overlay
 	host     *replica.Host
 	accounts *account.Accounts
+	finder   *search.Service
 	bridge   *Wire
 	search   *Wire
 	started  time.Time
@@ -185,10 +187,16 @@ func (n *Node) assemble() (err error) {
 	n.host, err = replica.New(replica.Config{
 		Key: n.key, Genesis: n.genesis, Store: disk{n.store}, Net: network{n.over}, Logger: n.log,
 		Heartbeat: n.cfg.Order.Heartbeat.Duration, Election: n.cfg.Order.ElectionTimeout.Duration,
+		Opened:  func(r *replica.Replica) { n.finder.RoomOpened(r.ID(), r.View) },
+		Applied: func(_ *replica.Replica, ev *rooms.Event) { n.finder.Event(ev) },
+		Closed:  func(id rooms.RoomID) { n.finder.RoomClosed(id) },
 	})
 	if err != nil {
 		return errors.Join(err, n.over.Close())
 	}
+	n.finder = search.New(search.Config{
+		Self: n.id, Sign: n.key, Topics: newTopics(n.over), Sender: n.search, Directory: n.host.Directory, Now: n.host.Now, Logger: n.log,
+	})
 	n.accounts, err = account.New(account.Config{
 		Self: n.id, Store: n.store, Directory: directory{n}, Peers: n.over, Open: n.cfg.Accounts.Registration == "open", Logger: n.log,
 	})
@@ -223,6 +231,7 @@ func (n *Node) Close() error {
 	}
 	n.wg.Wait()
 	n.host.Close()
+	n.finder.Close()
 	return errors.Join(n.over.Close(), n.store.Close())
 }
 
@@ -273,6 +282,9 @@ func (n *Node) Host() *replica.Host { return n.host }
 
 // Accounts returns the accounts of this node.
 func (n *Node) Accounts() *account.Accounts { return n.accounts }
+
+// Finder returns the network-wide search.
+func (n *Node) Finder() *search.Service { return n.finder }
 
 // Wire returns what bridges of different nodes talk over.
 func (n *Node) Wire() *Wire { return n.bridge }

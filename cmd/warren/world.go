@@ -89,6 +89,23 @@ func roomStatus(r *replica.Replica) bridge.RoomStatus {
 // finder shows the node's search to the bridge.
 type finder struct{ n *node.Node }
 
+func (f finder) Find(ctx context.Context, expr, account, nick string) ([]bridge.Found, error) {
+	out, _, err := f.FindCounted(ctx, expr, account, nick)
+	return out, err
+}
+
+// FindCounted implements command.Counter: it also tells how many nodes answered.
+func (f finder) FindCounted(ctx context.Context, expr, account, nick string) ([]bridge.Found, int, error) {
+	hits, answered, err := f.n.Finder().Find(ctx, expr, account, nick)
+	var out []bridge.Found
+	for _, h := range hits {
+		out = append(out, bridge.Found{Room: h.Room, Kind: h.Kind, Name: h.Name, Owner: h.Owner, Tags: h.Tags})
+	}
+	return out, answered, err
+}
+
+func (f finder) Tags() map[string]int { return f.n.Finder().Tags() }
+
 // accounts shows the node's accounts to the bridge's logins.
 type accounts struct{ a *account.Accounts }
 
