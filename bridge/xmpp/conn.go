@@ -99,12 +99,31 @@ func (c *conn) run() error {
 	defer stopIdle()
 	for {
 		e, err := c.r.next()
+		if errors.Is(err, errStreamEnd) {
+			c.drain()
+		}
 		if err != nil {
 			return err
 		}
 		if err := c.handle(e); err != nil {
 			return err
 		}
+	}
+}
+
+// drain waits until what a client wished before it said goodbye is done: many send one message and go.
+func (c *conn) drain() {
+	done := make(chan struct{})
+	ctx, cancel := c.op()
+	defer cancel()
+	select {
+	case c.jobs <- func() { close(done) }:
+	case <-ctx.Done():
+		return
+	}
+	select {
+	case <-done:
+	case <-ctx.Done():
 	}
 }
 

@@ -63,6 +63,22 @@ func (m *meter) fill() error {
 	return io.ErrNoProgress
 }
 
+// skipSpace skips white space and reports whether '<' is next. It must be called between elements only, when the decoder holds no byte back.
+func (m *meter) skipSpace() (bool, error) {
+	for {
+		for ; m.at < m.end; m.at++ {
+			switch m.buf[m.at] {
+			case ' ', '\t', '\r', '\n':
+			default:
+				return m.buf[m.at] == '<', nil
+			}
+		}
+		if err := m.fill(); err != nil {
+			return false, err
+		}
+	}
+}
+
 // Read is for the io.Reader that encoding/xml asks for; it uses ReadByte alone.
 func (m *meter) Read(p []byte) (int, error) {
 	if len(p) == 0 {
@@ -140,20 +156,20 @@ func asFault(err error) error {
 
 // header reads the stream's start tag.
 func (r *reader) header() (*element, error) {
-	r.m.left = r.limit
-	first := true
-	for {
+	for first := true; ; first = false {
+		tag, err := r.m.skipSpace() // a client's line end after its last element of the stream before
+		if err != nil {
+			return nil, err
+		}
+		if !tag {
+			return nil, fault("not-well-formed", "a stream begins with a tag")
+		}
+		r.m.left = r.limit
 		t, err := r.token(first)
 		if err != nil {
 			return nil, err
 		}
 		switch t := t.(type) {
-		case xml.CharData:
-			if strings.TrimSpace(string(t)) != "" {
-				return nil, fault("not-well-formed", "text before the stream")
-			}
-			continue // a client's line end after its last element of the stream before
-		case xml.ProcInst:
 		case xml.StartElement:
 			nodes := 0
 			e, err := r.start(t, &nodes)
@@ -165,36 +181,36 @@ func (r *reader) header() (*element, error) {
 		case xml.EndElement:
 			return nil, fault("not-well-formed", "an end tag before the stream")
 		}
-		first = false
 	}
 }
 
-// next reads the next element of the stream; white space between elements is skipped.
+// next reads the next element of the stream. White space between elements keeps a connection alive and is skipped without being kept.
 func (r *reader) next() (*element, error) {
 	depth := len(r.scope)
-	r.m.left = r.limit
-	for {
-		t, err := r.token(false)
-		if err != nil {
-			return nil, err
-		}
-		switch t := t.(type) {
-		case xml.CharData:
-			if strings.TrimSpace(string(t)) != "" {
-				return nil, fault("bad-format", "text between stanzas")
-			}
-			r.m.left = r.limit
-		case xml.EndElement:
-			if qname(t.Name) != r.root {
-				return nil, fault("not-well-formed", "an end tag that nothing opened")
-			}
-			return nil, errStreamEnd
-		case xml.StartElement:
-			e, err := r.element(t)
-			r.scope = r.scope[:depth]
-			return e, err
-		}
+	tag, err := r.m.skipSpace()
+	if err != nil {
+		return nil, err
 	}
+	if !tag {
+		return nil, fault("bad-format", "text between stanzas")
+	}
+	r.m.left = r.limit
+	t, err := r.token(false)
+	if err != nil {
+		return nil, err
+	}
+	switch t := t.(type) {
+	case xml.StartElement:
+		e, err := r.element(t)
+		r.scope = r.scope[:depth]
+		return e, err
+	case xml.EndElement:
+		if qname(t.Name) != r.root {
+			return nil, fault("not-well-formed", "an end tag that nothing opened")
+		}
+		return nil, errStreamEnd
+	}
+	return nil, fault("bad-format", "text between stanzas") // a CDATA section
 }
 
 type open struct {
