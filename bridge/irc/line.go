@@ -89,6 +89,8 @@ func (l *line) plainEnd() bool {
 		return true
 	case "PART":
 		return len(l.params) > 1
+	case "JOIN":
+		return len(l.params) > 2
 	case "221", "324", "329", "333", "341", "367", "900":
 		return false
 	}

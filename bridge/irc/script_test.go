@@ -240,7 +240,7 @@ func (c *client) none(unwanted string) {
 	}
 }
 
-// script runs steps: "nick> line" sends, "nick< part" expects, "nick! part" wants no such line.
+// script runs steps: "nick> line" sends, "nick< part" expects, "nick! part" wants no such line, "nick~" waits until all is done that nick caused.
 func (w *world) script(s string) {
 	w.t.Helper()
 	for _, step := range strings.Split(strings.TrimSpace(s), "\n") {
@@ -248,7 +248,7 @@ func (w *world) script(s string) {
 		if step == "" || strings.HasPrefix(step, "//") {
 			continue
 		}
-		i := strings.IndexAny(step, "<>!")
+		i := strings.IndexAny(step, "<>!~")
 		c := w.clients[step[:i]]
 		if c == nil {
 			w.t.Fatalf("no client %q in %q", step[:i], step)
@@ -261,6 +261,8 @@ func (w *world) script(s string) {
 			c.expect(arg)
 		case '!':
 			c.none(arg)
+		case '~':
+			c.sync()
 		}
 	}
 }
