@@ -195,7 +195,7 @@ func (n *Node) assemble() (err error) {
 		return errors.Join(err, n.over.Close())
 	}
 	n.finder = search.New(search.Config{
-		Self: n.id, Sign: n.key, Topics: newTopics(n.over), Sender: n.search, Directory: n.host.Directory, Now: n.host.Now, Logger: n.log,
+		Self: n.id, Sign: func(d []byte) []byte { return ed25519.Sign(n.key, d) }, Topics: newTopics(n.over), Sender: n.search, Directory: n.host.Directory, Now: n.host.Now, Logger: n.log,
 	})
 	n.accounts, err = account.New(account.Config{
 		Self: n.id, Store: n.store, Directory: directory{n}, Peers: n.over, Open: n.cfg.Accounts.Registration == "open", Logger: n.log,
