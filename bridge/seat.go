@@ -64,6 +64,10 @@ func (s *Session) Join(ctx context.Context, name string, o JoinOptions) (*Seat, 
 	if nick == "" {
 		nick = p.Nick
 	}
+	if rooms.Fold(nick) == BotNick {
+		ch.release()
+		return nil, errs.NickInUse
+	}
 	t, err := ch.enter(ctx, s, nick, o)
 	if errors.Is(err, errs.NickInUse) && p.Account == "" && nick == p.Nick && !strings.Contains(nick, "~") {
 		other := nick + "~" + s.hub.NodeName(s.hub.world.Self())

@@ -10,6 +10,7 @@ import (
 	"warren/bridge"
 	"warren/bridge/names"
 	"warren/rooms"
+	"warren/rooms/errs"
 )
 
 // Limits of the history that comes with a join.
@@ -60,6 +61,8 @@ func (c *conn) enterPresence(e *element, to jid.JID, name string) {
 	}
 	t := c.seat(name)
 	switch {
+	case rooms.Fold(nick) == bridge.BotNick:
+		c.fail(e, toStanzaError(errs.NickInUse))
 	case t != nil && rooms.Fold(t.Nick()) != rooms.Fold(nick):
 		c.changeNick(e, t, nick)
 	case t != nil && x != nil:
