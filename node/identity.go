@@ -2,7 +2,9 @@ package node
 
 import (
 	"crypto/ed25519"
+	"crypto/hmac"
 	"crypto/rand"
+	"crypto/sha256"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -31,6 +33,13 @@ func loadKey(path string) (ed25519.PrivateKey, error) {
 		return nil, fmt.Errorf("read key: %s does not hold a key; restore it from a backup: without it the node is another one", path)
 	}
 	return ed25519.NewKeyFromSeed(seed), nil
+}
+
+// Secret returns 32 bytes for one purpose that only this node can make, the same in every run.
+func (n *Node) Secret(purpose string) []byte {
+	m := hmac.New(sha256.New, n.key.Seed())
+	m.Write([]byte("warren/node-secret/1\x00" + purpose))
+	return m.Sum(nil)
 }
 
 func makeKey(path string) (ed25519.PrivateKey, error) {

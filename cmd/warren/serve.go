@@ -9,11 +9,13 @@ import (
 	"os"
 	"os/signal"
 	"strings"
+	"sync"
 	"syscall"
 
 	"warren/bridge"
 	"warren/bridge/command"
 	"warren/bridge/irc"
+	"warren/bridge/xmpp"
 	"warren/node"
 	"warren/node/config"
 	"warren/rooms"
@@ -127,10 +129,12 @@ func (v *views) all() []net.Listener {
 // start gives the ports to the protocols. The returned function ends them; it is never nil.
 func (v *views) start(n *node.Node, hub *bridge.Hub, cfg config.Config, log *slog.Logger) (func(), error) {
 	var ends []func()
+	var wg sync.WaitGroup
 	end := func() {
 		for _, f := range ends {
 			f()
 		}
+		wg.Wait()
 	}
 	data, domain := string(cfg.Node.Data), n.Genesis().Domain
 	ircTLS, err := certificate(string(cfg.IRC.TLSCert), string(cfg.IRC.TLSKey), data, domain)
@@ -162,7 +166,7 @@ func (v *views) start(n *node.Node, hub *bridge.Hub, cfg config.Config, log *slo
 	}
 	i := irc.New(irc.Config{
 		Name: strings.ReplaceAll(name, " ", "-"), Network: network, Listen: v.irc, TLSListen: v.ircTLS, TLS: ircTLS, Password: cfg.IRC.Password, MOTD: motd, Opers: opers,
-		FloodProtection: cfg.IRC.FloodProtection, MaxClientsPerIP: perIP, Hub: hub, Accounts: accounts{n.Accounts()},
+		FloodProtection: cfg.IRC.FloodProtection, MaxClientsPerIP: perIP, Hub: hub, Accounts: accountsOf(n),
 		RegistrationOpen: cfg.Accounts.Registration == "open", Version: "warren-" + version, Logger: log,
 		Limits: irc.Limits{
 			SendQueue: int(cfg.Limits.SendQueue), Register: cfg.Limits.LoginTime.Duration, Burst: cfg.Limits.RequestBurst,
@@ -170,7 +174,35 @@ func (v *views) start(n *node.Node, hub *bridge.Hub, cfg config.Config, log *slo
 		},
 	})
 	ends = append(ends, func() { _ = i.Close() })
-	return end, i.Start()
+	if err := i.Start(); err != nil {
+		return end, err
+	}
+	xmppTLS, err := certificate(string(cfg.XMPP.TLSCert), string(cfg.XMPP.TLSKey), data, domain)
+	if err != nil {
+		return end, fmt.Errorf("xmpp: %w", err)
+	}
+	x := xmpp.New(xmpp.Config{
+		Domain: domain, Hub: hub, Accounts: accountsOf(n), TLS: xmppTLS, RegistrationOpen: cfg.Accounts.Registration == "open", Version: version,
+		Logger: log, Roster: rosters{n.Store()},
+		Limits: xmpp.Limits{MaxStanza: int(cfg.Limits.Stanza), MaxConns: cfg.Limits.Clients, MaxPerAddress: perIP},
+	})
+	ends = append(ends, func() { _ = x.Close() })
+	for l, direct := range v.xmppPorts() {
+		wg.Go(func() { _ = x.Serve(l, direct) })
+	}
+	return end, nil
+}
+
+// xmppPorts returns the ports for XMPP, and whether TLS begins at once there.
+func (v *views) xmppPorts() map[net.Listener]bool {
+	out := map[net.Listener]bool{}
+	for _, l := range v.xmpp {
+		out[l] = false
+	}
+	for _, l := range v.xmppTLS {
+		out[l] = true
+	}
+	return out
 }
 
 func nodeNameOf(n *node.Node) string {

@@ -9,6 +9,7 @@ import (
 	"warren/bridge/login"
 	"warren/node"
 	"warren/node/account"
+	"warren/node/store"
 	"warren/rooms"
 	"warren/rooms/replica"
 )
@@ -107,7 +108,15 @@ func (f finder) FindCounted(ctx context.Context, expr, account, nick string) ([]
 func (f finder) Tags() map[string]int { return f.n.Finder().Tags() }
 
 // accounts shows the node's accounts to the bridge's logins.
-type accounts struct{ a *account.Accounts }
+type accounts struct {
+	a     *account.Accounts
+	decoy []byte
+}
+
+func accountsOf(n *node.Node) accounts { return accounts{n.Accounts(), n.Secret("decoy")} }
+
+// DecoySecret implements login.Decoys.
+func (a accounts) DecoySecret() []byte { return a.decoy }
 
 func (a accounts) Verify(ctx context.Context, name, password string) (string, error) {
 	name, err := a.a.Verify(ctx, name, password)
@@ -135,4 +144,17 @@ func loginError(err error) error {
 		}
 	}
 	return err
+}
+
+// rosters keeps contact lists in the node's store.
+type rosters struct{ s *store.Store }
+
+func (r rosters) Load(_ context.Context, account string) ([]byte, error) {
+	return r.s.Get(store.Roster, []byte(account))
+}
+
+func (r rosters) Save(_ context.Context, account string, data []byte) error {
+	b := &store.Batch{}
+	b.Put(store.Roster, []byte(account), data)
+	return r.s.Commit(b)
 }
