@@ -1,0 +1,116 @@
+package rooms
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"warren/perms"
+	"warren/rooms/errs"
+)
+
+func TestConfigure(t *testing.T) {
+	w := newWorld(t).in(bob)
+	w.refused(errs.Denied, bob, &Configure{Secret: ptr(true)})
+	w.refused(errs.Invalid, alice, &Configure{Secret: ptr(true), Key: ptr([]byte("short"))})
+	w.refused(errs.TooLarge, alice, &Configure{Secret: ptr(true), Title: ptr(strings.Repeat("x", MaxSubject+1))})
+	w.refused(errs.Invalid, alice, &Configure{Secret: ptr(true), Title: ptr("a\x00")})
+	w.must(w.room, alice, &Configure{
+		TopicLock: ptr(false), Secret: ptr(true), Moderated: ptr(true), InviteOnly: ptr(true), Limit: ptr(uint32(1 << 31)), Key: ptr(make([]byte, 32)), Title: ptr("The Lab"),
+	})
+	st := w.state()
+	if st.Set.TopicLock || !st.Set.Secret || !st.Moderated() || !st.InviteOnly() || st.Set.Limit != 1<<31 || len(st.Set.Key) != 32 || st.Set.Title != "The Lab" {
+		t.Errorf("settings %+v, ACL %v", st.Set, st.ACL)
+	}
+	w.must(w.room, alice, &Configure{Moderated: ptr(false), InviteOnly: ptr(false), Key: ptr([]byte{})})
+	if st.Moderated() || st.InviteOnly() || len(st.Set.Key) != 0 || st.Set.Title != "The Lab" {
+		t.Errorf("settings %+v, ACL %v", st.Set, st.ACL)
+	}
+	w.must(w.room, carol, &Enter{}) // 2^31 places are many, on machines of 32 bits too
+}
+
+func TestGrant(t *testing.T) {
+	w := newWorld(t).in(alice, bob, carol)
+	doc := w.must(w.room, bob, &Put{Kind: Document, Name: "plan"}).Object.ID
+	w.refused(errs.Denied, bob, &Grant{Who: "bob", Allow: perms.Manage})
+	w.refused(errs.Denied, carol, &Grant{Object: doc, Who: "carol", Allow: perms.Write})
+	w.refused(errs.NotFound, alice, &Grant{Object: "none", Who: "bob", Allow: perms.Say})
+	for _, b := range []Grant{{}, {Who: "a\n"}, {Who: perms.Principal(strings.Repeat("x", MaxPrincipal+1))}, {Who: "bob", Allow: perms.All + 1}, {Who: "bob", Deny: 1 << 31}, {Who: "bob", Forget: 1 << 31}} {
+		w.refused(errs.Invalid, alice, &b)
+	}
+	w.must(w.room, alice, &Grant{Who: "bob", Allow: perms.Sanction | perms.Write, Deny: perms.Say})
+	if e := w.state().ACL.Get("bob"); e.Allow != perms.Sanction|perms.Write || e.Deny != perms.Say {
+		t.Errorf("entry %v", e)
+	}
+	w.must(w.room, alice, &Grant{Who: "bob", Forget: perms.All})
+	if e := w.state().ACL.Get("bob"); e.Allow|e.Deny != 0 {
+		t.Errorf("entry %v", e)
+	}
+	if ev := w.must(w.room, bob, &Grant{Object: doc, Who: "carol", Allow: perms.Write}); ev.Object == nil || !ev.Object.ACL.Get("carol").Allow.Has(perms.Write) {
+		t.Errorf("event %+v", ev)
+	}
+	w.must(w.room, carol, &Put{ID: doc, Kind: Document, Name: "plan", Text: []byte("x")})
+	w.must(w.room, bob, &Grant{Object: doc, Who: "alice", Deny: perms.All})
+	w.must(w.room, bob, &Grant{Object: doc, Who: perms.Everyone, Deny: perms.All})
+	w.must(w.room, alice, &Tag{ID: doc, Add: []string{"x"}}) // who manages the room is not locked out
+	for i := 0; len(w.state().Objects[doc].ACL) < MaxObjectACL; i++ {
+		w.must(w.room, bob, &Grant{Object: doc, Who: perms.Principal(fmt.Sprint("p", i)), Allow: perms.Read})
+	}
+	w.refused(errs.Quota, bob, &Grant{Object: doc, Who: "p", Allow: perms.Read})
+	w.ban("bob", perms.Write)
+	w.refused(errs.Denied, bob, &Grant{Object: doc, Who: "p0", Deny: perms.Read})
+}
+
+func TestSanctionAndPardon(t *testing.T) {
+	w := newWorld(t).in(alice, bob, carol)
+	w.refused(errs.Denied, bob, &Sanction{Who: "carol", Denies: perms.Say})
+	w.refused(errs.Denied, bob, &Pardon{Who: "carol"})
+	for _, b := range []Sanction{
+		{Denies: perms.Say}, {Who: "bob", Mask: "*", Denies: perms.Say}, {Who: "bob"}, {Who: "bob", Denies: perms.All + 1}, {Mask: "a\nb", Denies: perms.Say},
+		{Mask: strings.Repeat("*", MaxPrincipal+1), Denies: perms.Say}, {Who: "bob", Denies: perms.Say, Reason: "\x00"},
+	} {
+		w.refused(errs.Invalid, alice, &b)
+	}
+	w.refused(errs.TooLarge, alice, &Sanction{Who: "bob", Denies: perms.Say, Reason: strings.Repeat("x", MaxReason+1)})
+	w.refused(errs.NotFound, alice, &Pardon{Who: "bob"})
+	w.must(w.room, alice, &Sanction{Who: "bob", Denies: perms.Say, Until: w.now + 1000})
+	w.refused(errs.Stale, alice, &Sanction{Who: "bob", Denies: perms.Say, Until: w.now})
+	w.refused(errs.Stale, alice, &Sanction{Who: "bob", Denies: perms.Say, Until: -1})
+	w.refused(errs.Banned, bob, &Say{Text: "x"})
+	w.must(w.room, alice, &Sanction{Who: "bob", Denies: perms.Say, Until: w.now + 2000})
+	if n := len(w.state().Sanctions); n != 1 {
+		t.Errorf("%d sanctions of one person", n)
+	}
+	w.now += 2000
+	w.must(w.room, bob, &Say{Text: "its time is over"})
+	w.must(w.room, alice, &Sanction{Who: perms.Everyone, Denies: perms.Say})
+	if n := len(w.state().Sanctions); n != 1 {
+		t.Errorf("%d sanctions: the one that is over was kept", n)
+	}
+	w.refused(errs.Banned, bob, &Say{Text: "x"})
+	w.must(w.room, alice, &Say{Text: "who manages may"})
+	w.must(w.room, alice, &Pardon{Who: perms.Everyone})
+	w.must(w.room, bob, &Say{Text: "x"})
+	w.must(w.room, alice, &Sanction{Mask: "BOB!*@*", Denies: perms.Say})
+	w.refused(errs.Banned, bob, &Say{Text: "x"})
+	w.refused(errs.NotFound, alice, &Pardon{Mask: "bob!*@*"})
+	w.must(w.room, alice, &Pardon{Mask: "BOB!*@*"})
+	for i := len(w.state().Sanctions); i < perms.MaxSanctions; i++ {
+		if v, _ := w.run(w.room, w.request(w.room, alice, &Sanction{Who: perms.Principal(fmt.Sprint("p", i)), Denies: perms.Say})); v.At(0) != errs.OK {
+			t.Fatal(v.At(0))
+		}
+	}
+	w.refused(errs.Quota, alice, &Sanction{Who: "one more", Denies: perms.Say})
+	w.must(w.room, alice, &Sanction{Who: "p7", Denies: perms.All})
+}
+
+func TestAPardonLiftsAllSanctionsOfAGuestWhoBroughtOneAlong(t *testing.T) {
+	w := newWorld(t).in(zed)
+	w.ban(guest("zed", "n3"), perms.Insert)
+	w.ban(guest("zoe", "n3"), perms.Say)
+	w.must(w.room, zed, &Nick{New: "zoe"})
+	w.must(w.room, alice, &Pardon{Who: guest("zoe", "n3")})
+	if n := len(w.state().Sanctions); n != 0 {
+		t.Errorf("%d sanctions are left", n)
+	}
+}
