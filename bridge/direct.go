@@ -28,7 +28,7 @@ func (s *Session) principal() perms.Principal {
 func (s *Session) Tell(ctx context.Context, target string, say rooms.Say, cookie any) error {
 	s.begin()
 	defer s.end()
-	to, ok := s.hub.PrincipalOf(target)
+	to, ok := s.principalOf(target)
 	if !ok {
 		return errs.NotFound
 	}
@@ -49,7 +49,7 @@ func (s *Session) Tell(ctx context.Context, target string, say rooms.Say, cookie
 
 // DirectHistory returns what the session's person and another said to each other; empty when they never did.
 func (s *Session) DirectHistory(ctx context.Context, target string, q HistoryQuery) ([]rooms.Event, error) {
-	to, ok := s.hub.PrincipalOf(target)
+	to, ok := s.principalOf(target)
 	if !ok {
 		return nil, errs.NotFound
 	}
@@ -73,6 +73,23 @@ func (h *Hub) PrincipalOf(name string) (perms.Principal, bool) {
 	fold, ok := rooms.Fold(name), false
 	h.world.Directory(func(d *rooms.Directory) { ok = d.Now().HasAccount(fold) })
 	return perms.Account(fold), ok
+}
+
+// principalOf finds whom a nick or an account's name means to this session: as Hub.PrincipalOf, or an occupant of a room it sits in, of whom
+// news of presence has not come yet.
+func (s *Session) principalOf(name string) (perms.Principal, bool) {
+	if p, ok := s.hub.PrincipalOf(name); ok {
+		return p, true
+	}
+	for _, t := range s.Seats() {
+		var o rooms.Occupant
+		ok := false
+		t.View(func(st *rooms.State) { o, ok = st.Occupant(name) })
+		if ok {
+			return o.Principal(), true
+		}
+	}
+	return "", false
 }
 
 // direct returns the conversation of the session's person with to, made when it is the first.
