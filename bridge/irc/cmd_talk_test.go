@@ -70,7 +70,7 @@ func TestTalk(t *testing.T) {
 			ann> NOTICE #c :note
 			bob< NOTICE #c :note
 			ann> NOTICE nobody :note
-			ann! 401
+			ann! :n1.test 401
 			ann> PRIVMSG
 			ann< 411 ann
 			ann> PRIVMSG #c

@@ -200,6 +200,11 @@ func (c *client) await(want string) string {
 		select {
 		case <-c.news:
 		case <-timeout:
+			for _, o := range c.w.clients {
+				o.mu.Lock()
+				c.w.t.Logf("%s has seen at last:\n%s", o.name, strings.Join(o.lines[max(0, len(o.lines)-8):], "\n"))
+				o.mu.Unlock()
+			}
 			c.w.t.Fatalf("%s: no %q; since the last match:\n%s", c.name, want, strings.Join(seen, "\n"))
 		}
 	}
