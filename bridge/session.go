@@ -16,7 +16,7 @@ const (
 	MaxSeats     = 200             // rooms one connection sits in
 	BarrierLimit = 2 * time.Second // a client's PONG is held for at most this long
 	commandTime  = 15 * time.Second
-	maxCommands  = 8 // bot commands of one session under way
+	maxCommands  = 64 // bot commands of one session that wait; a pasted script fits
 )
 
 // Session is one connected client. Its methods are safe for concurrent use; those with a context may block.
@@ -35,7 +35,7 @@ type Session struct {
 	seats    map[rooms.RoomID]*Seat
 	pending  int
 	idle     []chan struct{}
-	commands int
+	commands []order
 }
 
 // Hub returns the session's hub.
@@ -232,33 +232,57 @@ func (s *Session) deliver(d Delivery) {
 	}
 }
 
-// Command runs a line for the bot; the answer comes as a BotReply delivery with the cookie. It does not block.
-// Errors: errs.NotFound when there is no bot, errs.Busy when too many commands of this session are under way.
+// Command runs a line for the bot; the answer comes as a BotReply delivery with the cookie. It does not block. Commands of one session run one
+// after the other, as they were given. Errors: errs.NotFound when there is no bot, errs.Busy when too many commands of this session wait.
 func (s *Session) Command(seat *Seat, line string, cookie any) error {
 	if s.hub.runner == nil {
 		return errs.NotFound
 	}
 	s.mu.Lock()
-	if s.commands >= maxCommands || s.closed {
-		s.mu.Unlock()
+	defer s.mu.Unlock()
+	if len(s.commands) >= maxCommands || s.closed {
 		return errs.Busy
 	}
-	s.commands++
 	s.pending++
-	s.mu.Unlock()
-	s.hub.work.Add(1)
-	go func() {
-		defer s.hub.work.Done()
-		defer s.end()
-		ctx, cancel := context.WithTimeout(s.ctx, commandTime)
-		defer cancel()
-		r := s.hub.runner.Run(ctx, s, seat, line)
-		s.deliver(Delivery{Kind: BotReply, Seat: seat, Reply: r, Cookie: cookie, Mine: true})
-		s.mu.Lock()
-		s.commands--
-		s.mu.Unlock()
-	}()
+	s.commands = append(s.commands, order{seat, line, cookie})
+	if len(s.commands) == 1 {
+		s.hub.work.Add(1)
+		go s.runCommands()
+	}
 	return nil
+}
+
+// order is a line for the bot that waits for its turn.
+type order struct {
+	seat   *Seat
+	line   string
+	cookie any
+}
+
+// runCommands runs what waits until nothing does; the one that runs stays at the head of the list.
+func (s *Session) runCommands() {
+	defer s.hub.work.Done()
+	for {
+		s.mu.Lock()
+		if len(s.commands) == 0 {
+			s.mu.Unlock()
+			return
+		}
+		o := s.commands[0]
+		s.mu.Unlock()
+		ctx, cancel := context.WithTimeout(s.ctx, commandTime)
+		r := s.hub.runner.Run(ctx, s, o.seat, o.line)
+		cancel()
+		s.deliver(Delivery{Kind: BotReply, Seat: o.seat, Reply: r, Cookie: o.cookie, Mine: true})
+		s.mu.Lock()
+		s.commands = s.commands[1:]
+		last := len(s.commands) == 0
+		s.mu.Unlock()
+		s.end()
+		if last {
+			return
+		}
+	}
 }
 
 // IsCommand reports whether a line said in a room is for the bot.
