@@ -42,6 +42,9 @@ func (j judge) may(o rooms.Occupant, r perms.Rights) bool {
 // of returns an occupant's standing.
 func (j judge) of(o rooms.Occupant) standing {
 	s := standing{"participant", j.affiliation(o.Principal(), o)}
+	if s.affiliation == "outcast" { // still inside: who laid the sanction has not removed them
+		s.affiliation = "none"
+	}
 	switch {
 	case j.may(o, perms.Sanction):
 		s.role = "moderator"

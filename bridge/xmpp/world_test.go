@@ -354,6 +354,8 @@ const lobby = "lobby@rooms.localhost"
 // join enters a room and returns the self-presence.
 func (c *client) join(room, nick string) *element {
 	c.t.Helper()
+	c.sync()
+	c.got = nil // what was before the join
 	c.send("<presence to='" + room + "/" + nick + "'><x xmlns='http://jabber.org/protocol/muc'/></presence>")
 	return c.joined(room)
 }
