@@ -110,6 +110,10 @@ func New(cfg Config) (c *Controller, err error) {
 			c.signed[s.Height] = s.Header
 		}
 	}
+	if stored.Alive && stored.Snapshot == nil {
+		// A life that never took hold, or one of which the rest was deleted: either way the next one gets another number.
+		stored = stored.Drop()
+	}
 	c.cfg.Founding = c.cfg.Founding && !stored.Alive && !stored.Lived && c.chain.Height == 0
 	if !stored.Alive {
 		if stored, err = c.born(stored); err != nil {

@@ -16,6 +16,10 @@ var (
 	ErrDiverged = errors.New("controller: diverged from what is certified")
 	// ErrPanic: a part panicked. The state in memory is not to be trusted.
 	ErrPanic = errors.New("controller: panicked")
+	// ErrDismissed: not a failure. This node is no controller any more, and a majority of the others knows durably that raft goes on without
+	// it. A node that is merely no controller any more, even by its own log, must keep its controller (and start it again after a restart)
+	// until then: the others may need its vote to go on without it.
+	ErrDismissed = errors.New("controller: dismissed")
 	// ErrBroken is what a stopped controller answers.
 	ErrBroken = errors.New("controller: stopped; drop its raft state and make it anew")
 )
@@ -64,7 +68,7 @@ type Controller struct {
 	snapTicks  map[uint64]int // how long members have been waiting for a snapshot
 	sealed     uint64         // index of the newest change of configuration that a majority knows durably
 	sealing    uint64         // the same, proposed by this leader
-	dismissed  bool           // the leader says that raft goes on without this member
+	touched    int64          // when raft spoke to this member last, ms
 	heldSnap   *raftMessage
 	heldFrom   rooms.NodeID
 	behind     uint64

@@ -190,13 +190,13 @@ func (c *Controller) sayHello(noLeader bool) {
 		to = append(to, m.Node) // the old ones may lead still
 	}
 	rooms.SortNodes(to)
-	c.sendAll(slices.Compact(to), &envelope{Hello: &helloMessage{Incarnation: c.self.Incarnation}})
+	c.sendAll(slices.Compact(to), &envelope{Hello: &helloMessage{Incarnation: c.self.Incarnation, At: c.now}})
 }
 
 func (c *Controller) onHello(from rooms.NodeID, m *helloMessage) error {
 	if !slices.Contains(c.controllers, from) && !slices.Contains(c.learners, from) {
 		if _, in := c.conf.of(from); !in && c.leads() && !c.conf.joint() && c.sealed == c.confIndex() {
-			c.send(from, &envelope{Bye: &byeMessage{Incarnation: m.Incarnation}})
+			c.send(from, &envelope{Bye: &byeMessage{Incarnation: m.Incarnation, At: m.At}})
 			return nil
 		}
 		return fmt.Errorf("step: hello of %s, who is not expected", from.Short())
@@ -211,6 +211,15 @@ func (c *Controller) onHello(from rooms.NodeID, m *helloMessage) error {
 		c.hellos[from] = m.Incarnation
 	}
 	return nil
+}
+
+// onBye ends this life when the leader has answered a hello that raft goes on without it. A word that may be older than a new membership,
+// because raft spoke to this member after it asked, is not heard; nor has a newcomer that was never in anything to lose.
+func (c *Controller) onBye(from rooms.NodeID, m *byeMessage) {
+	if m.Incarnation == c.self.Incarnation && m.At > c.touched && m.At <= c.now && c.base.Index > 0 && c.ledTerm == 0 &&
+		slices.Contains(c.controllers, from) && !slices.Contains(c.controllers, c.cfg.Self) {
+		c.fail(ErrDismissed)
+	}
 }
 
 // steer makes raft's configuration follow the certified chain: every controller a voter, wanted newcomers learners, nobody else. One change
@@ -292,6 +301,9 @@ func (c *Controller) tellCommit(to rooms.NodeID) {
 // onCommit takes a member's word that an entry is committed, if this node holds that entry. What is committed stays so, whoever tells; a liar
 // can only spoil the log of this node, which the certificates then show.
 func (c *Controller) onCommit(from rooms.NodeID, m *commitMessage) error {
+	if m.Index >= maxIndex {
+		return errors.New("step: impossible place")
+	}
 	st := c.rn.BasicStatus()
 	term, err := c.log.Term(m.Index)
 	if err != nil || term != m.Term || m.Index <= st.GetCommit() || st.RaftState == raft.StateLeader || st.GetTerm() == 0 {
@@ -342,6 +354,13 @@ func (c *Controller) wanted() (changes []*pb.ConfChangeSingle, added []Member) {
 			ready = false
 		}
 	}
+	alive := 0
+	for _, n := range want {
+		if m, in := c.conf.of(n); in && level[m.raftID()] {
+			alive++
+		}
+	}
+	ready = ready && alive > len(want)/2 // the new ones must be able to go on alone
 	for _, m := range c.conf.Voters {
 		if ready && m != c.self && !slices.Contains(want, m.Node) {
 			changes = append(changes, change(pb.ConfChangeRemoveNode, m))

@@ -51,10 +51,6 @@ type Status struct {
 	Settled   bool // raft's voters are the certified controllers
 	Pending   int  // requests that wait or are under way here
 	Idle      bool // nothing is under way: the controller can be parked
-	// Dismissed: this node is no controller any more, and a majority of the others knows durably that raft goes on without it. Now the
-	// controller can be closed and its raft state dropped. A node that is merely no controller any more, even by its own log, must stay (and
-	// be started again after a restart) until it is dismissed: the others may need its vote to go on without it.
-	Dismissed bool
 	Broken    error
 }
 
@@ -71,9 +67,6 @@ func (c *Controller) Status() Status {
 	s.Last, _ = c.log.LastIndex()
 	for _, p := range c.proposed {
 		s.Pending += len(p)
-	}
-	if !slices.Contains(c.controllers, c.cfg.Self) {
-		s.Dismissed = c.dismissed
 	}
 	switch {
 	case st.RaftState == raft.StateLeader:

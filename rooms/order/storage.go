@@ -19,9 +19,11 @@ type storage struct {
 // Snapshot implements raft.Storage.
 func (s *storage) Snapshot() (*pb.Snapshot, error) {
 	c := s.c
-	if c.base.Index == 0 || c.confs[len(c.confs)-1].index > c.certIndex {
-		return nil, raft.ErrSnapshotTemporarilyUnavailable // whom it is for may not be in it yet
+	if c.base.Index == 0 {
+		return nil, raft.ErrSnapshotTemporarilyUnavailable
 	}
+	// A newcomer that is not in the configuration at that place refuses the mark and gets a later one (watchSnapshots). It cannot be held back
+	// until then: an old member may have to catch up from here before anything above can be certified.
 	snap, err := c.markAt(c.certIndex)
 	if err != nil {
 		return nil, raft.ErrSnapshotTemporarilyUnavailable
@@ -66,10 +68,12 @@ func (c *Controller) compact() {
 	for c.certIndex < c.applied && c.heightAt(c.certIndex+1) <= c.certified {
 		c.certIndex++
 	}
-	if c.certIndex-c.base.Index < 2*uint64(c.cfg.Keep) && c.logBytes < 2*KeepBytes || c.certIndex == c.base.Index {
+	// Raft looks through what it holds for not applied yet: a whole message of entries until the last of them is run.
+	top := min(c.certIndex, c.rn.BasicStatus().Applied)
+	if top <= c.base.Index || top-c.base.Index < 2*uint64(c.cfg.Keep) && c.logBytes < 2*KeepBytes {
 		return
 	}
-	ents, err := c.log.Entries(c.base.Index+1, c.certIndex+1, maxIndex)
+	ents, err := c.log.Entries(c.base.Index+1, top+1, maxIndex)
 	if err != nil {
 		return
 	}
@@ -78,7 +82,7 @@ func (c *Controller) compact() {
 		size += len(ents[len(ents)-1-keep].GetData())
 		keep++
 	}
-	next, err := c.markAt(c.certIndex - uint64(keep))
+	next, err := c.markAt(top - uint64(keep))
 	if err != nil || next.Index <= c.base.Index {
 		return
 	}

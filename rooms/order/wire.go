@@ -79,12 +79,14 @@ type headMessage struct {
 type helloMessage struct {
 	_           struct{} `cbor:",toarray"`
 	Incarnation uint64
+	At          int64 // ms by the sender's clock: comes back in the answer
 }
 
-// byeMessage tells a member that the configuration goes on without that incarnation of it.
+// byeMessage answers a hello: the configuration goes on without that incarnation of its sender, and will not ask for it.
 type byeMessage struct {
 	_           struct{} `cbor:",toarray"`
 	Incarnation uint64
+	At          int64
 }
 
 // commitMessage says that the entry at Index, of this term, is committed.
@@ -170,8 +172,7 @@ func (c *Controller) receive(from rooms.NodeID, e *envelope) error {
 	case e.Commit != nil:
 		return c.onCommit(from, e.Commit)
 	case e.Bye != nil:
-		c.dismissed = c.dismissed || e.Bye.Incarnation == c.self.Incarnation && slices.Contains(c.controllers, from) &&
-			!slices.Contains(c.controllers, c.cfg.Self)
+		c.onBye(from, e.Bye)
 	}
 	return nil
 }
@@ -234,6 +235,7 @@ func (c *Controller) onRaft(from rooms.NodeID, r *raftMessage) error {
 	if r.Snapshot != nil {
 		m.Snapshot = pbSnapshot(r.Snapshot)
 	}
+	c.touched = c.now
 	vote := c.rn.BasicStatus().GetVote()
 	if err := c.rn.Step(m); err != nil {
 		return fmt.Errorf("step: %w", err)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 
@@ -75,11 +76,6 @@ func (n *node) manage() {
 	switch {
 	case n.ctl == nil && (wanted || n.newcomer || n.disk.Alive):
 		n.start()
-	case n.ctl != nil && !wanted && !n.newcomer && n.ctl.Status().Dismissed:
-		n.w.tr.say(n.w.now, "node %d gives up its raft state", n.i)
-		n.ctl, n.disk = nil, n.disk.Drop()
-		n.storing, n.flight, n.pulling = false, nil, false
-		n.life++ // what it was about to store is void
 	}
 	if wanted {
 		n.newcomer = false
@@ -148,6 +144,12 @@ func (n *node) pump() {
 	for n.ctl != nil && !n.storing && n.w.err == nil {
 		rd, ok := n.ctl.Ready()
 		if !ok {
+			return
+		}
+		if errors.Is(rd.Broken, order.ErrDismissed) {
+			n.w.tr.say(n.w.now, "node %d is dismissed", n.i)
+			n.ctl, n.disk, n.pulling = nil, n.disk.Drop(), false
+			n.life++
 			return
 		}
 		if rd.Broken != nil {

@@ -307,7 +307,7 @@ func (w *world) forgets() {
 	}
 	w.after(int64(300+w.rng.IntN(2500)), w.forgets)
 	lead := w.settled()
-	if lead == nil {
+	if next := min(w.stage+1, len(w.plan.stages)-1); lead == nil || len(w.plan.stages[next]) < 3 {
 		return
 	}
 	members := lead.ctl.Status().Members
