@@ -175,6 +175,11 @@ type JoinStep func(text string)
 // local network and waits until somebody there admits this node (code is shown by say). It blocks until then or until ctx ends.
 // ErrMember: the directory is a member already.
 func Join(ctx context.Context, cfg config.Config, link string, found *overlay.Found, say JoinStep, log *slog.Logger) error {
+	return JoinWith(ctx, cfg, Parts{}, link, found, say, log)
+}
+
+// JoinWith is Join with some parts given. A given store may be closed afterwards (the caller need not care: closing twice does no harm).
+func JoinWith(ctx context.Context, cfg config.Config, parts Parts, link string, found *overlay.Found, say JoinStep, log *slog.Logger) error {
 	req := bootstrap.Request{Link: link, Name: cfg.Node.Name}
 	var want rooms.Hash
 	var inv *invite.Invite
@@ -194,7 +199,7 @@ func Join(ctx context.Context, cfg config.Config, link string, found *overlay.Fo
 	if req.Name == "" {
 		req.Name = NodeName(cfg)
 	}
-	dir, err := openDir(string(cfg.Node.Data), log)
+	dir, err := parts.openDir(string(cfg.Node.Data), log)
 	if err != nil {
 		return err
 	}
@@ -207,7 +212,7 @@ func Join(ctx context.Context, cfg config.Config, link string, found *overlay.Fo
 		}
 		return fmt.Errorf("%w (%q): use another --data", ErrMember, g.Name)
 	}
-	stranger, err := overlay.NewStranger(dir.key)
+	stranger, err := overlay.NewStranger(dir.key, parts.Host...)
 	if err != nil {
 		return err
 	}

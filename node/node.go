@@ -35,6 +35,7 @@ const genesisKey = "genesis" // in store.Meta
 // Node is one peer. Make it with Open, bring it up with Start, end it with Close.
 type Node struct {
 	cfg     config.Config
+	parts   Parts
 	log     *slog.Logger
 	key     ed25519.PrivateKey
 	id      rooms.NodeID
@@ -59,13 +60,14 @@ type Node struct {
 	opened  []func(*replica.Replica)
 }
 
-// Dir opens (and makes) a data directory: its lock, key and store. It is the first step of Open and Join.
+// dataDir is what a node has on disk: its lock, keys and store. It is the first step of Open and Join.
 type dataDir struct {
-	path  string
-	key   ed25519.PrivateKey
-	store *store.Store
+	key      ed25519.PrivateKey
+	recovery func() (ed25519.PrivateKey, error) // for the founder of a network
+	store    *store.Store
 }
 
+// openDir opens and makes the data directory at path.
 func openDir(path string, log *slog.Logger) (*dataDir, error) {
 	if err := os.MkdirAll(path, 0o700); err != nil {
 		return nil, fmt.Errorf("data directory: %w", err)
@@ -78,7 +80,7 @@ func openDir(path string, log *slog.Logger) (*dataDir, error) {
 	if err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
-	return &dataDir{path, key, s}, nil
+	return &dataDir{key, func() (ed25519.PrivateKey, error) { return loadKey(filepath.Join(path, recoveryFile)) }, s}, nil
 }
 
 func (d *dataDir) genesis() (g rooms.Genesis, ok bool, err error) {
@@ -104,11 +106,16 @@ func (d *dataDir) setGenesis(g rooms.Genesis, more func(*store.Batch)) error {
 // Open opens the data directory of cfg. With found, an empty one becomes the first node of a new network; without, that is ErrNoNetwork.
 // Another process that uses the directory is an error that says so. Nothing runs before Start.
 func Open(cfg config.Config, found bool, log *slog.Logger) (*Node, error) {
-	dir, err := openDir(string(cfg.Node.Data), log)
+	return OpenWith(cfg, Parts{}, found, log)
+}
+
+// OpenWith is Open with some parts given.
+func OpenWith(cfg config.Config, parts Parts, found bool, log *slog.Logger) (*Node, error) {
+	dir, err := parts.openDir(string(cfg.Node.Data), log)
 	if err != nil {
 		return nil, err
 	}
-	n := &Node{cfg: cfg, log: log, key: dir.key, id: rooms.NodeOf(dir.key.Public().(ed25519.PublicKey)), store: dir.store}
+	n := &Node{cfg: cfg, parts: parts, log: log, key: dir.key, id: rooms.NodeOf(dir.key.Public().(ed25519.PublicKey)), store: dir.store}
 	n.ctx, n.cancel = context.WithCancel(context.Background())
 	n.bridge, n.search = newWire(n, chanBridge), newWire(n, chanSearch)
 	ok := false
@@ -133,7 +140,7 @@ func Open(cfg config.Config, found bool, log *slog.Logger) (*Node, error) {
 }
 
 func foundNetwork(cfg config.Config, dir *dataDir) (rooms.Genesis, error) {
-	recovery, err := loadKey(filepath.Join(dir.path, recoveryFile))
+	recovery, err := dir.recovery()
 	if err != nil {
 		return rooms.Genesis{}, err
 	}
@@ -179,7 +186,7 @@ func (n *Node) assemble() (err error) {
 	n.over, err = overlay.New(overlay.Config{
 		Key: n.key, Network: n.genesis.ID(), NetworkName: n.genesis.Name, Listen: n.cfg.Network.Listen, MDNS: n.cfg.Network.MDNS,
 		Bootstrap: n.cfg.Network.Bootstrap, Admitted: n.Inside, Peers: peers{n.store}, OnFrame: n.frame, OnPeer: n.peer,
-		Heartbeat: n.cfg.Network.Heartbeat.Duration, Logger: n.log,
+		Heartbeat: n.cfg.Network.Heartbeat.Duration, Logger: n.log, HostOptions: n.parts.Host, NoNAT: n.parts.Host != nil,
 	})
 	if err != nil {
 		return err
@@ -187,6 +194,7 @@ func (n *Node) assemble() (err error) {
 	n.host, err = replica.New(replica.Config{
 		Key: n.key, Genesis: n.genesis, Store: disk{n.store}, Net: network{n.over}, Logger: n.log,
 		Heartbeat: n.cfg.Order.Heartbeat.Duration, Election: n.cfg.Order.ElectionTimeout.Duration,
+		Tick: n.parts.Tick, Lease: n.parts.Lease, Away: n.parts.Away,
 		Opened:  func(r *replica.Replica) { n.finder.RoomOpened(r.ID(), r.View) },
 		Applied: func(_ *replica.Replica, ev *rooms.Event) { n.finder.Event(ev) },
 		Closed:  func(id rooms.RoomID) { n.finder.RoomClosed(id) },

@@ -68,14 +68,16 @@ func (o *Overlay) startMDNS() {
 // admission. Not for use after Close.
 type Stranger struct{ h host.Host }
 
-// NewStranger makes one with the key that the node will have.
-func NewStranger(key ed25519.PrivateKey) (*Stranger, error) {
+// NewStranger makes one with the key that the node will have. Only simulated networks need options.
+func NewStranger(key ed25519.PrivateKey, opts ...HostOption) (*Stranger, error) {
 	k, err := hostKey(key)
 	if err != nil {
 		return nil, err
 	}
-	h, err := libp2p.New(libp2p.Identity(k), libp2p.NoListenAddrs, libp2p.UserAgent("warren"), libp2p.DisableMetrics(),
-		libp2p.Transport(tcp.NewTCPTransport), libp2p.Transport(quic.NewTransport))
+	h, err := libp2p.New(append([]HostOption{
+		libp2p.Identity(k), libp2p.NoListenAddrs, libp2p.UserAgent("warren"), libp2p.DisableMetrics(),
+		libp2p.Transport(tcp.NewTCPTransport), libp2p.Transport(quic.NewTransport),
+	}, opts...)...)
 	if err != nil {
 		return nil, fmt.Errorf("overlay: %w", err)
 	}
