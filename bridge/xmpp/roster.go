@@ -107,6 +107,9 @@ func (c *conn) removeContact(iq *element, peer string) {
 	if k.From || k.Asked {
 		c.tellSubscription(nil, peer, "unsubscribed")
 	}
+	if k.Seq > 0 { // so that other nodes take it off too
+		c.tellSubscription(nil, peer, "removed")
+	}
 }
 
 // push tells the account's clients how a contact stands now (RFC 6121 §2.1.6).

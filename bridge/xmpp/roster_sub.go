@@ -111,11 +111,14 @@ func (k contact) after(mine bool, kind string) contact {
 	if mine {
 		switch kind {
 		case "subscribe":
-			k.Ask = !k.To
+			k.Ask, k.Listed = !k.To, true
 		case "unsubscribe":
 			k.To, k.Ask = false, false
 		case "subscribed":
 			k.From, k.Asked = k.From || k.Asked, false
+			k.Listed = k.Listed || k.From
+		case "removed":
+			k.Listed = false
 		case "unsubscribed":
 			k.From, k.Asked = false, false
 		}
