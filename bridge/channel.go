@@ -164,6 +164,9 @@ func (c *channel) sharedSeat(t *Seat) bool {
 // detach ends t with a Leave that only its session sees.
 func (c *channel) detach(t *Seat, b *rooms.Leave, cookie any) {
 	ev := &rooms.Event{Room: c.room.ID(), Op: rooms.OpLeave, Nick: t.Nick(), Account: t.s.Account(), Device: c.hub.world.Self(), Body: b, Time: c.hub.world.Now()}
+	c.mu.Lock()
+	c.unseat(t)
+	c.mu.Unlock()
 	t.s.deliver(Delivery{Kind: RoomEvent, Seat: t, Event: ev, Shared: &Shared{}, Mine: true, Self: true, Last: true, Cookie: cookie})
 	c.remove(t)
 }
@@ -177,13 +180,18 @@ func (c *channel) drop(t *Seat) bool {
 		return false
 	}
 	c.seats = slices.Delete(slices.Clone(c.seats), i, i+1)
+	c.unseat(t)
+	return true
+}
+
+// unseat takes the seat from its session. c.mu is held.
+func (c *channel) unseat(t *Seat) {
 	t.s.mu.Lock()
+	defer t.s.mu.Unlock()
 	if t.s.seats[c.room.ID()] == t {
 		delete(t.s.seats, c.room.ID())
 	}
 	t.active = false
-	t.s.mu.Unlock()
-	return true
 }
 
 // remove takes t off the list and gives its reference back.
@@ -246,10 +254,11 @@ func (c *channel) event(ev *rooms.Event, cookie any) {
 		if !t.canRead() && ev.Op == rooms.OpSay && !d.Self {
 			continue
 		}
-		t.s.deliver(d)
-		if d.Last {
+		if d.Last { // before the client hears it: it may join again at once
+			c.unseat(t)
 			gone = append(gone, t)
 		}
+		t.s.deliver(d)
 	}
 	c.mu.Unlock()
 	for _, t := range gone {
@@ -258,7 +267,7 @@ func (c *channel) event(ev *rooms.Event, cookie any) {
 	if inv, ok := ev.Body.(*rooms.Invite); ok && ev.Op == rooms.OpInvite {
 		c.hub.invited(c.name, ev.Nick, inv.Who)
 		if ev.Device == c.hub.world.Self() {
-			c.hub.callOut(c.name, ev.Nick, inv.Who)
+			c.hub.users.callOut(call{Room: c.name, By: ev.Nick, Who: inv.Who})
 		}
 	}
 }

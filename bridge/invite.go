@@ -14,13 +14,6 @@ func (h *Hub) invited(room, by string, who perms.Principal) {
 	}
 }
 
-// callOut tells the other nodes that somebody of this one invites who: they may have no copy of the room.
-func (h *Hub) callOut(room, by string, who perms.Principal) {
-	if h.users.wire != nil {
-		h.users.wire.Broadcast(rooms.Marshal(news{Call: &call{Room: room, By: by, Who: who}}))
-	}
-}
-
 // signalled is the encoded form of an unordered signal.
 type signalled struct {
 	_       struct{} `cbor:",toarray"`

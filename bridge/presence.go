@@ -76,6 +76,7 @@ type presence struct {
 	changed  map[string]bool // folded nicks
 	telling  bool            // some were taken off changed and are being told
 	settled  []chan struct{} // closed when all that changed is told
+	calls    []call          // invitations to tell, after the changes
 	told     map[string]User // what was last told of local users
 	nodes    map[rooms.NodeID]*remoteNode
 	watchers map[int]func(was, now User)
@@ -112,6 +113,23 @@ func (p *presence) localChanged(fold string) {
 	}
 }
 
+// callOut tells the other nodes that somebody of this one invites somebody: they may have no copy of the room. It does not block.
+func (p *presence) callOut(c call) {
+	p.mu.Lock()
+	full := p.wire == nil || len(p.calls) >= maxNews
+	if !full {
+		p.calls = append(p.calls, c)
+	}
+	p.mu.Unlock()
+	if full {
+		return
+	}
+	select {
+	case p.dirty <- struct{}{}:
+	default:
+	}
+}
+
 func (p *presence) run() {
 	defer close(p.done)
 	for {
@@ -122,7 +140,7 @@ func (p *presence) run() {
 			p.tell()
 			p.mu.Lock()
 			p.telling = false
-			if len(p.changed) == 0 {
+			if len(p.changed) == 0 && len(p.calls) == 0 {
 				for _, c := range p.settled {
 					close(c)
 				}
@@ -136,7 +154,7 @@ func (p *presence) run() {
 // settle blocks until all changes so far are told to watchers and sessions here, or until ctx ends.
 func (p *presence) settle(ctx context.Context) {
 	p.mu.Lock()
-	if len(p.changed) == 0 && !p.telling {
+	if len(p.changed) == 0 && len(p.calls) == 0 && !p.telling {
 		p.mu.Unlock()
 		return
 	}
@@ -193,6 +211,13 @@ func (p *presence) tell() {
 			p.notify(c.was, c.now)
 		}
 		changes = changes[n:]
+	}
+	p.mu.Lock()
+	calls := p.calls
+	p.calls = nil
+	p.mu.Unlock()
+	for i := range calls {
+		p.wire.Broadcast(rooms.Marshal(news{Call: &calls[i]}))
 	}
 }
 

@@ -70,6 +70,7 @@ func TestChannels(t *testing.T) {
 			ann< :ann!~ann@ ... MODE #c +i
 			bob> JOIN #c
 			bob< 473 bob #c
+			bob~
 			ann> INVITE bob #c
 			ann< 341 ann bob #c
 			bob< :ann!~ann@ ... INVITE bob #c

@@ -291,7 +291,15 @@ func (c *conn) quit(d bridge.Delivery, o rooms.Occupant, node rooms.NodeID, reas
 		c.remember(change{who: who, old: fold, room: ev.Room, time: ev.Time})
 	}
 	c.put(l)
+	d.Shared.Get(whowas(fold), func() any {
+		u := bridge.User{Nick: nick, Account: o.Account, Real: o.Real, View: o.View, Node: node, Since: o.Since}
+		c.srv.people.remember(u, ev.Time)
+		return true
+	})
 }
+
+// whowas is the key under which it is noted that somebody was remembered for WHOWAS.
+type whowas string
 
 // shownLately reports whether another room has told the same change before.
 func (c *conn) shownLately(x change) bool {

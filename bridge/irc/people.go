@@ -203,6 +203,11 @@ func (c *conn) resolve(nick string) (bridge.User, bool) {
 func (p *people) remember(u bridge.User, at int64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	for i := len(p.was) - 1; i >= 0 && i > len(p.was)-16; i-- {
+		if o := p.was[i]; o.Nick == u.Nick && o.Node == u.Node && at-p.wasAt[i] < recentFor {
+			return // rooms and presence both tell it
+		}
+	}
 	if len(p.was) >= maxWhowas {
 		p.was, p.wasAt = p.was[1:], p.wasAt[1:]
 	}

@@ -212,6 +212,9 @@ func (c *client) await(want string) string {
 
 // contains reports whether the line holds all parts of want, separated by " ... ", in order.
 func contains(l, want string) bool {
+	if len(want) == 3 && want[0] <= '9' { // a numeric, not the milliseconds of a time
+		want = " " + want + " "
+	}
 	for _, p := range strings.Split(want, " ... ") {
 		i := strings.Index(l, p)
 		if i < 0 {
