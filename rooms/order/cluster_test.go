@@ -56,6 +56,9 @@ type host struct {
 	lives     uint64
 	broken    error
 	returned  int
+	readies   int                   // handled so far
+	cutAt     int                   // crash at this Ready, 0: never
+	cutAfter  bool                  // … after it was stored
 	signs     map[uint64]rooms.Hash // every header ever signed here, by height
 }
 
@@ -75,6 +78,7 @@ type cluster struct {
 	drop    func(p packet) bool
 	rng     *rand.Rand
 	founded []rooms.NodeID
+	keep    int
 	count   map[rooms.NodeID]uint64
 }
 
@@ -120,7 +124,7 @@ func (h *host) tryStart() error {
 	ctl, err := order.New(order.Config{
 		Self: h.id, Key: key(h.i), Chain: chain, Restored: h.disk.Clone(), Incarnation: uint64(h.c.now) + h.lives, Rand: h.c.rng.IntN,
 		Founding: slices.Contains(h.c.founded, h.id), Voters: h.c.founded,
-		ElectionTicks: 10, HeartbeatTicks: 1, PayloadHash: h.payload,
+		ElectionTicks: 10, HeartbeatTicks: 1, PayloadHash: h.payload, Keep: h.c.keep,
 	})
 	if err != nil {
 		return err
@@ -181,6 +185,13 @@ func (h *host) turn() bool {
 			return true
 		}
 		h.send(rd.Early)
+		if h.readies++; h.readies == h.cutAt {
+			if h.cutAfter {
+				h.keep(rd.Records)
+			}
+			h.ctl = nil
+			return true
+		}
 		h.keep(rd.Records)
 		for _, d := range rd.Decisions {
 			h.accept(d)
