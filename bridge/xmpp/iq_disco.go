@@ -1,14 +1,13 @@
 package xmpp
 
 import (
+	"context"
 	"slices"
 	"strings"
 	"time"
 
 	"mellium.im/xmpp/disco/info"
 	"mellium.im/xmpp/jid"
-
-	"context"
 
 	"warren/bridge"
 	"warren/rooms"
@@ -205,9 +204,9 @@ func roomInfoOf(st *rooms.State) *element {
 	}
 	f := form{kind: "result"}
 	f.hidden("FORM_TYPE", nsMUCInfo)
-	f.text(nsMUCInfo2("description"), "Description", st.Set.Title)
-	f.text(nsMUCInfo2("subject"), "Subject", st.Subject)
-	f.text(nsMUCInfo2("occupants"), "Occupants", itoa(len(st.Occupants)))
+	f.text("muc#roominfo_description", "Description", st.Set.Title)
+	f.text("muc#roominfo_subject", "Subject", st.Subject)
+	f.text("muc#roominfo_occupants", "Occupants", itoa(len(st.Occupants)))
 	f.text("muc#roomconfig_roomname", "Name", title)
 	f.flag("muc#roomconfig_changesubject", "Everyone may change the subject", !st.Set.TopicLock)
 	if st.Created > 0 {
@@ -215,8 +214,6 @@ func roomInfoOf(st *rooms.State) *element {
 	}
 	return infoOf("", []info.Identity{{Category: "conference", Type: "text", Name: title}}, features, f.element())
 }
-
-func nsMUCInfo2(field string) string { return "muc#roominfo_" + field }
 
 // roomItems answers disco#items to a room with its occupants, to those inside.
 func (c *conn) roomItems(iq, q *element, name string) {

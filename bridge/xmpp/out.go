@@ -16,11 +16,11 @@ type outbox struct {
 	full   bool // more than limit waited: the client is too slow
 	closed bool // nothing more is taken
 	spare  []byte
-	taken  chan struct{} // closed, and made anew, whenever the writer takes what waits
+	taken  chan struct{} // closed when the writer takes what waits; nil: nobody waits for that
 }
 
 func newOutbox(limit int) *outbox {
-	return &outbox{limit: limit, wake: make(chan struct{}, 1), taken: make(chan struct{})}
+	return &outbox{limit: limit, wake: make(chan struct{}, 1)}
 }
 
 // put appends parts as one piece; false: the queue is full or closed.
@@ -52,6 +52,9 @@ func (o *outbox) put(parts ...[]byte) bool {
 func (o *outbox) wait(done <-chan struct{}) bool {
 	for {
 		o.mu.Lock()
+		if o.taken == nil {
+			o.taken = make(chan struct{})
+		}
 		closed, n, taken := o.closed || o.full, len(o.buf), o.taken
 		o.mu.Unlock()
 		switch {
@@ -96,8 +99,10 @@ func (o *outbox) take() (data []byte, done bool) {
 	data = o.buf
 	o.buf = o.spare[:0]
 	o.spare = nil
-	close(o.taken)
-	o.taken = make(chan struct{})
+	if o.taken != nil {
+		close(o.taken)
+		o.taken = nil
+	}
 	return data, o.closed
 }
 

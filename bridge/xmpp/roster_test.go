@@ -102,8 +102,10 @@ func TestContactsFollowTheAccount(t *testing.T) {
 	b.send("<presence to='alice@localhost' type='subscribed'/>")
 	a.push("bob@localhost", "to", "")
 	a2 := y.online("alice", "z")
-	a2.push("bob@localhost", "to", "")
 	a2.expect("presence", presenceOf("bob@localhost/n1", ""))
+	if i := a2.result("get", "", "<query xmlns='jabber:iq:roster'/>").child(nsRoster, "query").child(nsRoster, "item"); i.attrOr("subscription") != "to" {
+		t.Errorf("contact: %s", i.bytes())
+	}
 }
 
 func TestPresenceInRoomsFollowsTheClient(t *testing.T) {
