@@ -15,6 +15,7 @@ import (
 	"warren/bridge"
 	"warren/bridge/bridgetest"
 	"warren/bridge/login"
+	"warren/bridge/names"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -31,7 +32,6 @@ type world struct {
 
 // accounts are those of the tests: they live in the network's directory, with passwords in memory.
 type accounts struct {
-	t     testing.TB
 	w     *world
 	node  int
 	mu    *sync.Mutex
@@ -58,6 +58,10 @@ func (a *accounts) Scram(_ context.Context, name string, h login.Hash) (string, 
 }
 
 func (a *accounts) Register(_ context.Context, name, password string) (string, error) {
+	name, err := names.AccountName(name)
+	if err != nil {
+		return "", login.ErrName
+	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	switch {
@@ -66,7 +70,7 @@ func (a *accounts) Register(_ context.Context, name, password string) (string, e
 	case password == "bad":
 		return "", login.ErrPassword
 	}
-	a.w.nodes[a.node].Register(a.t, name)
+	a.w.nodes[a.node].Register(a.w.t, name)
 	a.known[name] = password
 	return name, nil
 }
@@ -81,7 +85,7 @@ func newWorld(t testing.TB, change ...func(*Config)) *world {
 		h := bridge.New(bridge.Config{World: n, Wire: n})
 		w.nodes, w.hubs = append(w.nodes, n), append(w.hubs, h)
 		cfg := Config{Name: fmt.Sprintf("n%d.test", i+1), Network: "Test", Hub: h, RegistrationOpen: true, Version: "warren-test",
-			Accounts: &accounts{t: t, w: w, node: i, mu: mu, known: known}}
+			Accounts: &accounts{w: w, node: i, mu: mu, known: known}}
 		for _, f := range change {
 			f(&cfg)
 		}
@@ -157,6 +161,7 @@ func (w *world) user(node int, nick string, caps ...string) *client {
 		c.send("CAP END")
 	}
 	c.expect(" 221 " + nick)
+	c.sync() // others know it now
 	return c
 }
 
