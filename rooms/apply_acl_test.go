@@ -26,6 +26,11 @@ func TestConfigure(t *testing.T) {
 	if st.Moderated() || st.InviteOnly() || len(st.Set.Key) != 0 || st.Set.Title != "The Lab" {
 		t.Errorf("settings %+v, ACL %v", st.Set, st.ACL)
 	}
+	w.lock()
+	w.must(w.room, alice, &Configure{Key: ptr([]byte(nil))})
+	if len(st.Set.Key) != 0 {
+		t.Error("nil did not remove the password")
+	}
 	w.must(w.room, carol, &Enter{}) // 2^31 places are many, on machines of 32 bits too
 }
 

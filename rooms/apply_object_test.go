@@ -5,7 +5,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"warren/perms"
 	"warren/rooms/errs"
@@ -112,17 +111,13 @@ func TestTag(t *testing.T) {
 	w.refused(errs.Banned, zed, &Tag{Add: []string{"x"}})
 }
 
-func TestThousandsOfTagsAreRefusedQuickly(t *testing.T) {
+func TestThousandsOfTagsAreRefused(t *testing.T) {
 	w := newWorld(t).in(bob)
 	var many []string
 	for i := range 20_000 {
 		many = append(many, fmt.Sprintf("%x", i))
 	}
-	begun := time.Now()
 	w.refused(errs.Quota, bob, &Tag{Add: many})
-	if d := time.Since(begun); d > time.Second {
-		t.Errorf("it took %v", d)
-	}
 }
 
 func TestListAndNamesAreTheSameEverywhere(t *testing.T) {

@@ -288,6 +288,11 @@ func newBody(op Op) Body {
 
 // NewRequest returns an unsigned request with this body.
 func NewRequest(room RoomID, account, nick string, body Body) Request {
+	if c, ok := body.(*Configure); ok && c.Key != nil && *c.Key == nil {
+		removing := *c // a pointer to nil would be encoded as no pointer: the password would stay
+		removing.Key = &[]byte{}
+		body = &removing
+	}
 	return Request{Room: room, Account: account, Nick: nick, Op: body.op(), Body: Marshal(body)}
 }
 

@@ -215,3 +215,7 @@ func sound(t testing.TB, c *Chain) {
 		t.Fatal("a restored chain has another snapshot")
 	}
 }
+
+func signAccount(w *world, what, name string, device NodeID, nonce uint64) []byte {
+	return ed25519.Sign(key("account "+name), AccountDigest(w.dir.Room, what, name, id("account "+name), device, nonce))
+}
