@@ -12,6 +12,12 @@ import (
 func (w *world) check() error {
 	first := w.nodes[0]
 	for _, n := range w.nodes[1:] {
+		if w.plan.amnesia {
+			if len(n.log) > len(first.log) {
+				first = n // that no two hold different headers was checked as they came
+			}
+			continue
+		}
 		if len(n.log) != len(first.log) {
 			return fmt.Errorf("node %d holds %d decisions, node 0 %d", n.i, len(n.log), len(first.log))
 		}
@@ -55,7 +61,7 @@ func (w *world) check() error {
 		for _, id := range s.all {
 			n += times[id]
 		}
-		if n > 1 || s.done && n != 1 {
+		if n > 1 || s.done && n != 1 && !w.plan.amnesia {
 			return fmt.Errorf("wish %d was ordered %d times (acknowledged: %v)", s.what, n, s.done)
 		}
 	}

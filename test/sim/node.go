@@ -97,6 +97,11 @@ func (n *node) start() {
 		Keep: n.w.plan.keep, HeartbeatTicks: 1, ElectionTicks: 6, Rand: n.w.rng.IntN,
 	})
 	if err != nil {
+		n.ctl = nil
+		if n.w.plan.amnesia {
+			n.disk = n.disk.Drop()
+			return
+		}
 		n.w.fail(fmt.Errorf("node %d: %w", n.i, err))
 		return
 	}
@@ -146,8 +151,11 @@ func (n *node) pump() {
 		if !ok {
 			return
 		}
-		if errors.Is(rd.Broken, order.ErrDismissed) {
-			n.w.tr.say(n.w.now, "node %d is dismissed", n.i)
+		if errors.Is(rd.Broken, order.ErrDismissed) || n.w.plan.amnesia && rd.Broken != nil {
+			n.w.tr.say(n.w.now, "node %d: %v", n.i, rd.Broken)
+			if !errors.Is(rd.Broken, order.ErrDismissed) {
+				n.w.st.broken++
+			}
 			n.ctl, n.disk, n.pulling = nil, n.disk.Drop(), false
 			n.life++
 			return
@@ -395,7 +403,26 @@ func (n *node) crash() {
 			}
 		}
 	}
+	if w.plan.amnesia {
+		n.loseSynced()
+	}
 	n.dir = min(n.dir, max(n.chain.Dir, n.dir-min(n.dir, uint64(w.rng.IntN(2)))))
+}
+
+// loseSynced takes votes and the tail of the log from the disk, as a disk would that lies about what it has synced. Promises stay.
+func (n *node) loseSynced() {
+	d, rng := n.disk, n.w.rng
+	if k := len(d.Entries); k > 0 {
+		d.Entries = d.Entries[:k-rng.IntN(min(k, 6)+1)]
+	}
+	if d.Hard != nil && d.Snapshot != nil {
+		h := *d.Hard
+		h.Commit = min(h.Commit, d.Snapshot.Index+uint64(len(d.Entries)))
+		if rng.IntN(2) == 0 {
+			h.Vote = 0
+		}
+		d.Hard = &h
+	}
 }
 
 func (n *node) bootLater() {

@@ -38,7 +38,7 @@ func (t *trace) sum() [32]byte { return [32]byte(t.h.Sum(nil)) }
 
 // stats counts what schedules exercised.
 type stats struct {
-	acked, decisions, crashes, cuts, partitions, restarts, catchUps, snapshots, takeovers, reconfigurations, lost, doubled, forgotten int
+	acked, decisions, crashes, cuts, partitions, restarts, catchUps, snapshots, takeovers, reconfigurations, lost, doubled, forgotten, broken int
 }
 
 func (s *stats) add(o stats) {
@@ -54,11 +54,12 @@ func (s *stats) add(o stats) {
 	s.reconfigurations += o.reconfigurations
 	s.lost += o.lost
 	s.forgotten += o.forgotten
+	s.broken += o.broken
 	s.doubled += o.doubled
 }
 
 func (s stats) String() string {
-	return fmt.Sprintf("%d acknowledged in %d decisions, %d crashes (%d lost a write), %d losses of raft state, %d partitions, %d lost and %d doubled messages, "+
+	return fmt.Sprintf("%d acknowledged in %d decisions, %d crashes (%d lost a write), %d losses of raft state, %d controllers stopped by lying disks, %d partitions, %d lost and %d doubled messages, "+
 		"%d changes of leader, %d reconfigurations, %d snapshot marks, %d catch-ups",
-		s.acked, s.decisions, s.crashes, s.cuts, s.forgotten, s.partitions, s.lost, s.doubled, s.takeovers, s.reconfigurations, s.snapshots, s.catchUps)
+		s.acked, s.decisions, s.crashes, s.cuts, s.forgotten, s.broken, s.partitions, s.lost, s.doubled, s.takeovers, s.reconfigurations, s.snapshots, s.catchUps)
 }

@@ -55,6 +55,7 @@ type plan struct {
 	slowDisk   int  // ms, most of one store
 	cutWrites  int  // one write in so many ends in a crash, before or after it is done; 0: none
 	keep       int  // entries kept for slow followers
+	amnesia    bool // disks lose synced votes and entries too, which raft cannot bear; only what is signed and certified holds
 	forget     bool // now and then a node loses its raft state
 }
 
@@ -142,6 +143,9 @@ func (w *world) makePlan() {
 	p.cutWrites = pick(0, 0, 100, 30)
 	p.keep = pick(0, 2, 8)
 	p.forget = pick(0, 0, 1) == 1
+	if p.amnesia = w.rng.IntN(8) == 0; p.amnesia {
+		p.crashEvery, p.slowDisk, p.forget = 150, 3, false
+	}
 	w.tr.say(0, "plan: %+v", *p)
 }
 
@@ -210,6 +214,9 @@ func (w *world) play() {
 	for n := 0; w.err == nil && len(w.queue) > 0; n++ {
 		e := heap.Pop(&w.queue).(*event)
 		w.now = e.at
+		if w.plan.amnesia && w.now > chaosMS+5_000 {
+			return // nothing can be promised but that what is certified is one story
+		}
 		if w.healed && (w.now > chaosMS+healMS || n > maxEvents) {
 			w.fail(w.why())
 			return
