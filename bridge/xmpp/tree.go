@@ -66,15 +66,6 @@ func (e *element) attr(local string) string {
 	return ""
 }
 
-func (e *element) has(local string) bool {
-	for _, a := range e.Attr {
-		if a.Name.Space == "" && a.Name.Local == local {
-			return true
-		}
-	}
-	return false
-}
-
 // is reports whether the element has this name.
 func (e *element) is(space, local string) bool {
 	return e != nil && e.Name.Local == local && e.Name.Space == space
