@@ -138,15 +138,18 @@ func (r *Replica) startController() error {
 	return nil
 }
 
-// foundTogether makes the first of the founding controllers lead as soon as enough others are there, instead of after a time-out.
-func (r *Replica) foundTogether() {
-	if !r.founding || r.ctl == nil {
+// foundTogether makes the first of the founding controllers lead as soon as enough others are there, instead of after a time-out. Each try
+// gets twice the time of the one before: votes take a round trip, and a new try makes those under way worthless.
+func (r *Replica) foundTogether(now time.Time) {
+	if !r.founding || r.ctl == nil || now.Before(r.foundNext) {
 		return
 	}
-	if !r.leader.IsZero() || r.chain.Height > 0 {
-		r.founding = false
+	if !r.leader.IsZero() || r.chain.Height > 0 || r.foundWait > r.h.cfg.Election {
+		r.founding = false // or the usual elections settle it
 		return
 	}
+	r.foundWait = max(2*r.foundWait, r.h.cfg.Tick)
+	r.foundNext = now.Add(r.foundWait)
 	r.ctl.Campaign(r.h.Now())
 }
 
@@ -360,7 +363,7 @@ func (r *Replica) tick(now time.Time) {
 	if r.ctl != nil {
 		// A loaded machine loses ticks. One missed tick is one less towards an election: late is better than needless.
 		r.ctl.Tick(now.UnixMilli())
-		r.foundTogether()
+		r.foundTogether(now)
 		r.setLeader(r.ctl.Status().Leader)
 	}
 	r.tickOutbox(now)

@@ -47,7 +47,9 @@ type Replica struct {
 
 	// Owned by the loop.
 	ctl       *order.Controller
-	founding  bool // this node is to lead a room that is just being founded
+	founding  bool          // this node is to lead a room that is just being founded
+	foundWait time.Duration // for the votes of its last try
+	foundNext time.Time     // when it tries again
 	out       outbox
 	as        reader // on whose behalf the room is read
 	subs      map[rooms.NodeID]*subscriber
@@ -96,7 +98,7 @@ func (h *Host) run(r *Replica) {
 
 func (r *Replica) start() {
 	r.control(true)
-	r.foundTogether()
+	r.foundTogether(time.Now())
 	if r.h.cfg.Opened != nil && !r.directory {
 		r.h.cfg.Opened(r)
 	}

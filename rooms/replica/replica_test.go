@@ -74,6 +74,7 @@ func (s *memStore) Range(t Table, from, to []byte, limit int, reverse bool) ([]E
 
 // lan connects hosts in one process.
 type lan struct {
+	delay time.Duration // one way
 	mu    sync.Mutex
 	nodes map[rooms.NodeID]*port
 }
@@ -85,6 +86,7 @@ type port struct {
 	up    bool
 	since time.Time
 	q     chan func()
+	done  chan struct{}
 }
 
 func (p *port) peer(id rooms.NodeID) *port {
@@ -102,8 +104,13 @@ func (p *port) Send(to rooms.NodeID, f []byte) bool {
 	if o == nil {
 		return false
 	}
+	arrive := func() { o.h.Frame(p.id, f) }
+	if d := p.l.delay; d > 0 {
+		at := time.Now().Add(d)
+		arrive = func() { time.Sleep(time.Until(at)); o.h.Frame(p.id, f) }
+	}
 	select {
-	case o.q <- func() { o.h.Frame(p.id, f) }:
+	case o.q <- arrive:
 		return true
 	default:
 		return false
@@ -178,7 +185,7 @@ func (w *world) start(name string) *Host {
 	if w.stores[name] == nil {
 		w.stores[name] = &memStore{m: map[Table][]Entry{}}
 	}
-	p := &port{l: w.lan, id: node(name), up: true, since: time.Now(), q: make(chan func(), 4096)}
+	p := &port{l: w.lan, id: node(name), up: true, since: time.Now(), q: make(chan func(), 4096), done: make(chan struct{})}
 	var log *slog.Logger
 	if testing.Verbose() {
 		log = slog.New(slog.NewTextHandler(w.t.Output(), nil)).With("node", name)
@@ -191,12 +198,11 @@ func (w *world) start(name string) *Host {
 	w.lan.mu.Lock()
 	w.lan.nodes[p.id] = p
 	w.lan.mu.Unlock()
-	done := make(chan struct{})
 	go func() {
 		for f := range p.q {
 			f()
 		}
-		close(done)
+		close(p.done)
 	}()
 	if err := h.Start(); err != nil {
 		w.t.Fatal(err)
@@ -213,6 +219,7 @@ func (w *world) kill(name string) {
 	p := w.lan.nodes[node(name)]
 	w.lan.mu.Unlock()
 	close(p.q)
+	<-p.done
 	delete(w.hosts, name)
 }
 
@@ -360,6 +367,36 @@ func TestRoomGrowsSurvivesItsLeaderAndCatchesUp(t *testing.T) {
 			})
 		}
 	})
+}
+
+// Votes take a round trip, which is longer than a tick when nodes are far from each other.
+func TestARoomIsFoundedFarAway(t *testing.T) {
+	for _, delay := range []time.Duration{0, 80 * time.Millisecond, 150 * time.Millisecond} {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t)
+			defer w.close()
+			h1 := w.start("n1")
+			for _, n := range []string{"n2", "n3", "n4"} {
+				w.admit(n)
+				w.start(n)
+			}
+			w.eventually("four controllers of the directory", time.Minute, func() bool { return len(h1.Dir().Status().Controllers) == 4 })
+			w.lan.delay = delay
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			defer cancel()
+			id, err := h1.Create(ctx, "", "ann", rooms.CreateRoom{Name: "lobby", Temporary: true})
+			if err != nil {
+				t.Fatal(err)
+			}
+			began := time.Now()
+			if _, err := h1.Open(ctx, id, "", "ann"); err != nil {
+				t.Fatal(err)
+			}
+			if d := time.Since(began); d > time.Second+7*delay {
+				t.Errorf("with %v one way the room was there after %v", delay, d)
+			}
+		})
+	}
 }
 
 func TestAReaderWithoutRightsGetsNothing(t *testing.T) {
