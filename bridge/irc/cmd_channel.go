@@ -309,8 +309,8 @@ func cmdInvite(c *conn, r *reply, p []string) {
 			r.failed("INVITE", "#"+t.Name(), o.Err)
 		} else {
 			r.num(irc.RPL_INVITING, middle(p[0]), "#"+t.Name())
-			if u, ok := c.srv.hub.UserByNick(p[0]); ok && u.Away != "" {
-				r.num(irc.RPL_AWAY, middle(p[0]), u.Away)
+			if u, ok := c.srv.hub.UserByNick(p[0]); ok && awayText(u) != "" {
+				r.num(irc.RPL_AWAY, middle(p[0]), awayText(u))
 			}
 		}
 		r.release()

@@ -199,7 +199,7 @@ func (c *conn) bans(r *reply, t *bridge.Seat) {
 // umodes are the client's own modes.
 func (c *conn) umodes() string {
 	m := "+"
-	if c.bot.Load() {
+	if c.bot {
 		m += "B"
 	}
 	if c.hidden {
@@ -236,10 +236,11 @@ func (c *conn) userMode(r *reply, p []string) {
 			}
 			c.hidden = plus
 		case 'B':
-			if c.bot.Load() == plus {
+			if c.bot == plus {
 				continue
 			}
-			c.bot.Store(plus)
+			c.bot = plus
+			c.srv.setBot(c, plus)
 		case 'o':
 			if plus || !c.oper {
 				continue

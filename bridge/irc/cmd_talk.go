@@ -171,7 +171,7 @@ func (c *conn) toNick(r *reply, command, nick string, say rooms.Say) {
 	}
 	target, away := nick, ""
 	if u, ok := c.resolve(nick); ok {
-		away = u.Away
+		away = awayText(u)
 		target = u.Nick
 		if _, online := c.srv.hub.UserByNick(u.Nick); !online && u.Account != "" {
 			target = u.Account
@@ -220,9 +220,7 @@ func (c *conn) direct(d bridge.Delivery) {
 		d.From = c.sess.User()
 		d.From.Nick = me
 	}
-	bot := d.From.Bot
 	for _, l := range c.srv.talk(d.Event, say, me, c.srv.userMask(d.From)) {
-		l.bot = bot
 		c.put(l)
 	}
 }

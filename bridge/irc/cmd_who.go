@@ -20,7 +20,7 @@ type whoRow struct {
 func (c *conn) whoRow(u bridge.User, nick, channel, signs string) whoRow {
 	w := whoRow{
 		channel: channel, user: userOf(nick, u.Account), host: hostFor(u.Account, []rooms.NodeID{u.Node}), server: c.srv.nodeName(u.Node),
-		nick: nick, account: u.Account, real: u.Real, away: u.Away != "",
+		nick: nick, account: u.Account, real: u.Real, away: awayText(u) != "",
 	}
 	w.flags = "H"
 	if w.away {
@@ -29,6 +29,9 @@ func (c *conn) whoRow(u bridge.User, nick, channel, signs string) whoRow {
 	if u.Bot {
 		w.flags += "B"
 		w.user, w.host = bridge.BotNick, "services/"+c.srv.cfg.Name
+	}
+	if !u.Bot && c.srv.isBot(nick) {
+		w.flags += "B"
 	}
 	if !c.have().has(capMultiPrefix) && len(signs) > 1 {
 		signs = signs[:1]
@@ -71,7 +74,7 @@ func (c *conn) whoRows(mask string) []whoRow {
 		for _, m := range list {
 			u := bridge.User{Nick: m.shown, Account: m.Account, Real: m.Real, Node: m.Nodes[0], View: m.View}
 			if now, ok := c.srv.hub.UserByNick(m.Nick); ok && now.Account == m.Account {
-				u.Away = now.Away
+				u.Away = awayText(now)
 			}
 			out = append(out, c.whoRow(u, m.shown, "#"+t.Name(), m.signs))
 		}
@@ -167,14 +170,14 @@ func (c *conn) whois(r *reply, u bridge.User) {
 		r.num(irc.RPL_WHOISCHANNELS, nick, t)
 	}
 	r.num(irc.RPL_WHOISSERVER, nick, row.server, "a node of "+s.cfg.Network)
-	if u.Away != "" {
-		r.num(irc.RPL_AWAY, nick, u.Away)
+	if awayText(u) != "" {
+		r.num(irc.RPL_AWAY, nick, awayText(u))
 	}
 	if u.Account != "" {
 		r.num(rplWhoisAccount, nick, middle(u.Account), "is logged in as")
 	}
 	local := s.connOf(nick)
-	if u.Bot || local != nil && local.bot.Load() {
+	if u.Bot || s.isBot(nick) {
 		r.num(rplWhoisBot, nick, "is a bot")
 	}
 	if u.View == "xmpp" {
@@ -236,7 +239,7 @@ func cmdUserhost(c *conn, r *reply, p []string) {
 	for _, n := range p[:min(5, len(p))] {
 		if u, ok := c.srv.hub.UserByNick(n); ok {
 			sign := "+"
-			if u.Away != "" {
+			if awayText(u) != "" {
 				sign = "-"
 			}
 			row := c.whoRow(u, c.srv.display(u), "*", "")

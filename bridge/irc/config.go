@@ -36,17 +36,16 @@ type Oper struct{ Name, Password string }
 
 // Limits of one connection. Zero fields take the defaults.
 type Limits struct {
-	SendQueue    int           // bytes that wait to be written before a slow client is dropped; 96 KiB, as other servers do
-	Register     time.Duration // a connection must have registered by then; 30 s
-	Idle         time.Duration // silence before the server asks PING; 90 s
-	PingWait     time.Duration // silence after that before the connection ends; 60 s
-	Write        time.Duration // one write may take so long; 20 s
-	Burst        int           // lines that a client may send at once when flood protection is on; 20
-	Rate         float64       // lines a second after that; 2
-	Targets      int           // targets of one PRIVMSG, NOTICE, TAGMSG; 4
-	Monitor      int           // nicks on one MONITOR list; 100
-	History      int           // messages of one CHATHISTORY answer; 1000, bridge.MaxHistory
-	LastMessages int           // messages shown on JOIN to clients without chathistory; 0: none
+	SendQueue int           // bytes that wait to be written before a slow client is dropped; 96 KiB, as other servers do
+	Register  time.Duration // a connection must have registered by then; 30 s
+	Idle      time.Duration // silence before the server asks PING; 90 s
+	PingWait  time.Duration // silence after that before the connection ends; 60 s
+	Write     time.Duration // one write may take so long; 20 s
+	Burst     int           // lines that a client may send at once when flood protection is on; 20
+	Rate      float64       // lines a second after that; 2
+	Targets   int           // targets of one PRIVMSG, NOTICE, TAGMSG; 4
+	Monitor   int           // nicks on one MONITOR list; 100
+	History   int           // messages of one CHATHISTORY answer; 1000, bridge.MaxHistory
 }
 
 func (l Limits) withDefaults() Limits {

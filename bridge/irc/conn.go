@@ -47,7 +47,7 @@ type conn struct {
 	msg     *ircmsg.Message // the command being run
 	auth    auth
 	oper    bool
-	bot     atomic.Bool
+	bot     bool
 	hidden  bool
 
 	mu       sync.Mutex // guards the rest, and the order of what is shown
@@ -253,9 +253,14 @@ func (c *conn) command(r *reply, m *ircmsg.Message) (quit string) {
 // await runs f, which may block, and waits for it at most as long as a PONG may be held; then it goes on in the background. Its lines belong
 // to the answer r.
 func (c *conn) await(r *reply, f func(ctx context.Context)) {
+	t := time.NewTimer(bridge.BarrierLimit)
+	defer t.Stop()
 	select {
 	case c.slots <- struct{}{}:
 	case <-c.ctx.Done():
+		return
+	case <-t.C:
+		r.num(irc.RPL_TRYAGAIN, "*", "Too much at once: wait until what you asked before is done")
 		return
 	}
 	r.hold()
@@ -266,8 +271,6 @@ func (c *conn) await(r *reply, f func(ctx context.Context)) {
 		defer cancel()
 		f(ctx)
 	})
-	t := time.NewTimer(bridge.BarrierLimit)
-	defer t.Stop()
 	select {
 	case <-done:
 	case <-t.C:

@@ -407,8 +407,8 @@ func (c *conn) userChange(d bridge.Delivery) {
 
 func (c *conn) userLines(was, now bridge.User, self bool) {
 	at := c.srv.now()
-	if was.Away != now.Away && !self && c.have().has(capAwayNotify) {
-		c.put(&line{source: c.srv.userMask(now), command: "AWAY", params: partParams("", now.Away)[1:], time: at, account: now.Account})
+	if awayText(was) != awayText(now) && !self && c.have().has(capAwayNotify) {
+		c.put(&line{source: c.srv.userMask(now), command: "AWAY", params: partParams("", awayText(now))[1:], time: at, account: now.Account})
 	}
 	if was.Real != now.Real && c.have().has(capSetname) && !self {
 		c.put(&line{source: c.srv.userMask(now), command: "SETNAME", params: []string{now.Real}, time: at, account: now.Account})

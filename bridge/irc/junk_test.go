@@ -217,7 +217,14 @@ func BenchmarkFanout1000(b *testing.B) {
 		}
 		done := make(chan struct{})
 		go func() { defer close(done); c.out.write(discard{far}, time.Minute, func(error) {}) }()
-		b.Cleanup(func() { s.Close("end"); c.cancel(); c.out.close(nil); <-done; _ = near.Close(); _ = far.Close() })
+		b.Cleanup(func() {
+			s.Close("end")
+			c.cancel()
+			c.out.close(nil)
+			<-done
+			_ = near.Close()
+			_ = far.Close()
+		})
 	}
 	b.ReportAllocs()
 	for b.Loop() {

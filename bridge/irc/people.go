@@ -64,7 +64,7 @@ func (p *people) shown(st *rooms.State, nick string) string {
 				return true
 			}
 		}
-		return p.given(n) || p.online(n)
+		return p.given(n) || st == nil && p.online(n) // under the room's lock the hub must not be asked
 	}
 	base := names.NickForIRC(nick)
 	n := base
@@ -138,6 +138,22 @@ func hostFor(account string, nodes []rooms.NodeID) string {
 func (s *Server) display(u bridge.User) string { return s.people.shown(nil, u.Nick) }
 
 func (s *Server) userMask(u bridge.User) string { return maskOf(s.display(u), u.Account, u.Node) }
+
+// awayText is what IRC tells of somebody who is away; empty: here. XMPP people may be away without a word.
+func awayText(u bridge.User) string {
+	if u.Away != "" {
+		return u.Away
+	}
+	switch u.Show {
+	case "away":
+		return "away"
+	case "xa":
+		return "away for longer"
+	case "dnd":
+		return "do not disturb"
+	}
+	return ""
+}
 
 // botMask is the service occupant.
 func (s *Server) botMask() string {

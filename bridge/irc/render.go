@@ -135,8 +135,8 @@ func (v view) join() []*line {
 		}
 		out = append(out, &line{source: v.s.cfg.Name, command: "MODE", params: params, time: ev.Time})
 	}
-	if u, ok := v.s.hub.UserByNick(ev.Nick); ok && u.Away != "" {
-		l := v.line("AWAY", u.Away)
+	if u, ok := v.s.hub.UserByNick(ev.Nick); ok && awayText(u) != "" {
+		l := v.line("AWAY", awayText(u))
 		l.need, l.msgid = capAwayNotify, ""
 		out = append(out, l)
 	}
@@ -150,6 +150,7 @@ func (v view) say(b *rooms.Say, target, source string) []*line {
 
 func (s *Server) talk(ev *rooms.Event, b *rooms.Say, target, source string) []*line {
 	base := line{source: source, command: "PRIVMSG", time: ev.Time, account: ev.Account, client: b.Tags}
+	base.bot = ev.Device == s.hub.World().Self() && s.isBot(ev.Nick)
 	if !ev.ID.IsZero() {
 		base.msgid = ev.ID.MsgID()
 	}

@@ -36,7 +36,8 @@ type Server struct {
 	listeners map[net.Listener]struct{}
 	conns     map[*conn]struct{}
 	perIP     map[string]int
-	max       int // most connections at one time
+	bots      map[*conn]struct{} // those with user mode B
+	max       int                // most connections at one time
 }
 
 // New returns a server; Serve or Start make it listen, Close ends it.
@@ -57,7 +58,7 @@ func New(cfg Config) *Server {
 	cfg.Limits = cfg.Limits.withDefaults()
 	s := &Server{
 		cfg: cfg, hub: cfg.Hub, log: cfg.Logger, commands: commandTable(), started: time.Now(), people: newPeople(func(n string) bool { _, ok := cfg.Hub.UserByNick(n); return ok }), monitors: newMonitors(),
-		listeners: map[net.Listener]struct{}{}, conns: map[*conn]struct{}{}, perIP: map[string]int{},
+		listeners: map[net.Listener]struct{}{}, conns: map[*conn]struct{}{}, perIP: map[string]int{}, bots: map[*conn]struct{}{},
 	}
 	s.support = s.isupport()
 	s.ctx, s.cancel = context.WithCancel(context.Background())
@@ -160,6 +161,7 @@ func (s *Server) Handle(nc net.Conn) {
 		c.run()
 		s.mu.Lock()
 		delete(s.conns, c)
+		delete(s.bots, c)
 		if s.perIP[ip]--; s.perIP[ip] <= 0 {
 			delete(s.perIP, ip)
 		}
@@ -188,6 +190,27 @@ func (s *Server) Close() error {
 		stop()
 	}
 	return nil
+}
+
+// setBot notes that a connection has, or has no more, user mode B (IRCv3 bot-mode).
+func (s *Server) setBot(c *conn, on bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if delete(s.bots, c); on {
+		s.bots[c] = struct{}{}
+	}
+}
+
+// isBot reports whether a connection of this node under that nick says that it is a bot.
+func (s *Server) isBot(nick string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for c := range s.bots {
+		if rooms.Fold(*c.nick.Load()) == rooms.Fold(nick) {
+			return true
+		}
+	}
+	return false
 }
 
 // now is the node's clock, ms.
