@@ -15,7 +15,7 @@ import (
 )
 
 // conn is one client. Its serve goroutine reads and handles stanzas one after the other; a second goroutine writes what is in the outbox;
-// what has to wait for a room runs in joins and in the worker.
+// what has to wait for a room runs in joins and in lanes.
 type conn struct {
 	srv      *Server
 	nc       net.Conn // the TLS connection once there is one; only the serve goroutine changes it, under mu
@@ -38,7 +38,7 @@ type conn struct {
 	sess     *bridge.Session
 	lastRead atomic.Int64 // Unix ns
 	work     sync.WaitGroup
-	jobs     chan func()   // the worker's queue: direct messages and changes, in the client's order
+	lanes    *lanes        // what has to wait for rooms
 	wishes   chan struct{} // wishes under way
 	joins    chan struct{}
 
@@ -56,9 +56,10 @@ type conn struct {
 
 func newConn(s *Server, nc net.Conn) *conn {
 	c := &conn{
-		srv: s, nc: nc, out: newOutbox(s.limits.MaxQueue), gone: make(chan struct{}), jobs: make(chan func(), maxWork), joins: make(chan struct{}, maxJoins), wishes: make(chan struct{}, maxWishes),
+		srv: s, nc: nc, out: newOutbox(s.limits.MaxQueue), gone: make(chan struct{}), joins: make(chan struct{}, maxJoins), wishes: make(chan struct{}, maxWishes),
 		seats: map[*bridge.Seat]*occupancy{}, joining: map[string]chan struct{}{}, archived: map[string]uint64{},
 	}
+	c.lanes = newLanes(&c.work)
 	c.ctx, c.cancel = context.WithCancel(s.ctx)
 	if a, err := netip.ParseAddrPort(nc.RemoteAddr().String()); err == nil {
 		c.addr = a.Addr().Unmap()
@@ -113,16 +114,10 @@ func (c *conn) run() error {
 
 // drain waits until what a client wished before it said goodbye is done: many send one message and go.
 func (c *conn) drain() {
-	done := make(chan struct{})
 	ctx, cancel := c.op()
 	defer cancel()
 	select {
-	case c.jobs <- func() { close(done) }:
-	case <-ctx.Done():
-		return
-	}
-	select {
-	case <-done:
+	case <-c.lanes.idle():
 	case <-ctx.Done():
 	}
 }
@@ -181,6 +176,7 @@ func (c *conn) finish(err error) {
 		c.end("", "")
 	}
 	c.cancel()
+	c.lanes.close()
 	if c.sess != nil {
 		c.srv.unbind(c)
 		c.sess.Close(reason)
@@ -251,7 +247,6 @@ func (c *conn) startWriting() {
 		_ = c.nc.SetReadDeadline(time.Unix(1, 0))
 		_ = closeWrite(c.nc)
 	})
-	c.work.Go(c.runJobs)
 }
 
 func closeWrite(nc net.Conn) error {
@@ -283,26 +278,8 @@ func (c *conn) overflow() {
 	}
 }
 
-// later runs f after all that was given to later before. false: too much waits already.
-func (c *conn) later(f func()) bool {
-	select {
-	case c.jobs <- f:
-		return true
-	default:
-		return false
-	}
-}
-
-func (c *conn) runJobs() {
-	for {
-		select {
-		case <-c.ctx.Done():
-			return
-		case f := <-c.jobs:
-			f()
-		}
-	}
-}
+// later runs f after all that was given to later before for the same lane. false: too much waits already, or the client is gone.
+func (c *conn) later(lane string, f func()) bool { return c.lanes.put(lane, f) }
 
 // op returns a context for something that a room has to answer.
 func (c *conn) op() (context.Context, context.CancelFunc) { return context.WithTimeout(c.ctx, opTime) }

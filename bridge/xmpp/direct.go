@@ -100,9 +100,9 @@ func (c *conn) envelope(kind, resource string) *element {
 	return el(nsDirect, "envelope", at("type", kind), at("to", resource), at("from", c.resource))
 }
 
-// tell sends a direct message on the worker, so that they are ordered as they were sent.
+// tell sends a direct message on the lane of that person, so that they are ordered as they were sent.
 func (c *conn) tell(e *element, target string, say rooms.Say) {
-	ok := c.later(func() {
+	ok := c.later("to "+target, func() {
 		ctx, cancel := c.op()
 		defer cancel()
 		err := c.sess.Tell(ctx, target, say, nil)

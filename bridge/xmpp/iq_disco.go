@@ -167,7 +167,7 @@ func (c *conn) roomInfo(iq, q *element, name string) {
 	if !c.known(iq, q) {
 		return
 	}
-	if !c.later(func() { c.roomInfoNow(iq, name) }) {
+	if !c.later("room "+rooms.Fold(name), func() { c.roomInfoNow(iq, name) }) {
 		c.fail(iq, stanzaError{"wait", "resource-constraint", ""})
 	}
 }

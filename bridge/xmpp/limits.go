@@ -26,7 +26,7 @@ const (
 	maxTries       = 5       // failed logins and registrations of one connection
 	maxRequestsPre = 64      // elements of a client that has not logged in
 	maxJoins       = 8       // joins of one client under way
-	maxWork        = 64      // direct messages and changes of one client that wait to be ordered
+	maxWork        = 64      // direct messages and changes of one client that wait to be ordered, in all its lanes
 	maxWishes      = 128     // messages of one client under way; more make the server stop reading
 	maxExt         = 8 << 10 // bytes of extensions that travel with a message: what rooms.Say bears
 	maxRef         = 256     // bytes of a stanza's id

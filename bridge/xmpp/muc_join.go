@@ -256,7 +256,7 @@ func (c *conn) history(occ *occupancy, want historyWanted) []*element {
 // leaveRoom gives up the seat (XEP-0045 §7.14).
 func (c *conn) leaveRoom(e *element, name string) {
 	reason := strings.ReplaceAll(e.childText(nsClient, "status"), "\r", "")
-	c.later(func() {
+	ok := c.later("room "+rooms.Fold(name), func() {
 		t := c.seat(name)
 		if t == nil {
 			return
@@ -267,6 +267,9 @@ func (c *conn) leaveRoom(e *element, name string) {
 			c.fail(e, toStanzaError(err))
 		}
 	})
+	if !ok {
+		c.fail(e, stanzaError{"wait", "resource-constraint", "too much is waiting"})
+	}
 }
 
 // changeNick takes another nick in one room (XEP-0045 §7.6).

@@ -99,9 +99,9 @@ func (c *conn) roomQuery(iq *element, name string) {
 	})
 }
 
-// inRoom runs f on the worker with the client's seat, or says why not.
+// inRoom runs f on the room's lane with the client's seat, or says why not.
 func (c *conn) inRoom(e *element, name string, f func(t *bridge.Seat)) {
-	ok := c.later(func() {
+	ok := c.later("room "+rooms.Fold(name), func() {
 		t := c.seat(name)
 		if t == nil {
 			c.fail(e, stanzaError{"modify", "not-acceptable", "join the room first"})

@@ -197,7 +197,6 @@ func (c *conn) features() *element {
 		return f.with(
 			el(nsBind, "bind", el(nsBind, "required")),
 			el(nsSession, "session", el(nsSession, "optional")),
-			el(nsRosterVer, "ver"), el(nsPreApprove, "sub"),
 		)
 	}
 	if !c.secured && c.srv.cfg.TLS != nil {

@@ -24,8 +24,6 @@ const (
 	nsVCard      = "vcard-temp"
 	nsPrivate    = "jabber:iq:private"
 	nsRoster     = "jabber:iq:roster"
-	nsRosterVer  = "urn:xmpp:features:rosterver"
-	nsPreApprove = "urn:xmpp:features:pre-approval"
 	nsBlocking   = "urn:xmpp:blocking"
 	nsCarbons    = "urn:xmpp:carbons:2"
 	nsForward    = "urn:xmpp:forward:0"

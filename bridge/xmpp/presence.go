@@ -11,7 +11,7 @@ func (c *conn) ownPresence(e *element) {
 	case "":
 		first := c.setShow(e)
 		if first {
-			c.later(func() {
+			c.later("contacts", func() {
 				c.catchUp()
 				c.showContacts()
 			})

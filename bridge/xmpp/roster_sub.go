@@ -71,7 +71,7 @@ func (c *conn) subscriptionEvent(d bridge.Delivery) bool {
 		return false
 	}
 	if peer := d.Peer.Account; peer != "" {
-		c.later(func() { c.catchUpWith(peer) })
+		c.later("contacts", func() { c.catchUpWith(peer) })
 	}
 	return true
 }

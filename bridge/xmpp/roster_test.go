@@ -3,6 +3,7 @@ package xmpp
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"warren/rooms"
 )
@@ -15,6 +16,19 @@ func (c *client) push(jid, subscription, ask string) {
 		return e.Name.Local == "iq" && e.attr("type") == "set" && i.attrOr("jid") == jid && i.attrOr("subscription") == subscription && i.attrOr("ask") == ask
 	})
 	c.send("<iq type='result' id='" + e.attr("id") + "'/>")
+}
+
+// contact asks for the roster until the contact stands like this; it may have been folded in before the roster was asked for.
+func (c *client) contact(jid, subscription string) {
+	c.t.Helper()
+	for end := time.Now().Add(patience); time.Now().Before(end); {
+		for _, i := range c.result("get", "", "<query xmlns='jabber:iq:roster'/>").child(nsRoster, "query").children() {
+			if i.attr("jid") == jid && i.attr("subscription") == subscription {
+				return
+			}
+		}
+	}
+	c.t.Fatalf("%s never stood at %s", jid, subscription)
 }
 
 func TestRosterSetIsPushed(t *testing.T) {
@@ -72,10 +86,7 @@ func TestSubscriptionAcrossNodes(t *testing.T) {
 	a.result("set", "", "<query xmlns='jabber:iq:roster'><item jid='bob@localhost' subscription='remove'/></query>")
 	a.push("bob@localhost", "remove", "")
 	b = y.online("bob", "again")
-	b.push("alice@localhost", "none", "")
-	if i := b.result("get", "", "<query xmlns='jabber:iq:roster'/>").child(nsRoster, "query").child(nsRoster, "item"); i.attrOr("subscription") == "both" {
-		t.Errorf("after the removal: %s", i.bytes())
-	}
+	b.contact("alice@localhost", "none")
 }
 
 func TestRequestsWaitForWhoIsOffline(t *testing.T) {
@@ -103,9 +114,7 @@ func TestContactsFollowTheAccount(t *testing.T) {
 	a.push("bob@localhost", "to", "")
 	a2 := y.online("alice", "z")
 	a2.expect("presence", presenceOf("bob@localhost/n1", ""))
-	if i := a2.result("get", "", "<query xmlns='jabber:iq:roster'/>").child(nsRoster, "query").child(nsRoster, "item"); i.attrOr("subscription") != "to" {
-		t.Errorf("contact: %s", i.bytes())
-	}
+	a2.contact("bob@localhost", "to")
 }
 
 func TestPresenceInRoomsFollowsTheClient(t *testing.T) {
