@@ -21,6 +21,7 @@ type channel struct {
 	refs       int     // guarded by hub.mu
 	stopEvents func()
 	stopSignal func()
+	stopFrozen func()
 }
 
 // channel returns the hub's channel of the room, held once for the caller, who releases it or puts a seat into it.
@@ -49,6 +50,7 @@ func (h *Hub) channel(ctx context.Context, id rooms.RoomID, account, nick string
 	room.View(func(st *rooms.State) { c.name = st.Name })
 	c.stopEvents = room.Watch(c.event)
 	c.stopSignal = room.WatchSignals(c.signal)
+	c.stopFrozen = room.WatchFrozen(c.frozen)
 	h.channels[id] = c
 	return c, nil
 }
@@ -75,6 +77,7 @@ func (c *channel) release() {
 func (c *channel) stop() {
 	c.stopEvents()
 	c.stopSignal()
+	c.stopFrozen()
 }
 
 // enter seats the session; on success the reference of the caller is the seat's.
@@ -198,7 +201,15 @@ func (c *channel) unseat(t *Seat) {
 func (c *channel) remove(t *Seat) {
 	if c.drop(t) {
 		// Not in this call: it may come from the room's own goroutine, which stop waits for.
-		c.hub.work.Add(1)
+		c.hub.mu.Lock()
+		closed := c.hub.closed // Close stops the room itself then
+		if !closed {
+			c.hub.work.Add(1)
+		}
+		c.hub.mu.Unlock()
+		if closed {
+			return
+		}
 		go func() { defer c.hub.work.Done(); c.release() }()
 	}
 }

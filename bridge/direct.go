@@ -209,7 +209,7 @@ func (h *Hub) openDirectsOf(s *Session) {
 			}
 		}
 	})
-	if len(ids) == 0 {
+	if len(ids) == 0 || h.closed {
 		return
 	}
 	h.work.Add(1)

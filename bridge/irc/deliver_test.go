@@ -79,7 +79,9 @@ func TestGuestsWithOneNickAreToldApart(t *testing.T) {
 	s := New(Config{Name: "n2.test", Hub: lonely})
 	defer lonely.Close()
 	defer s.Close()
-	w.servers[1], s = s, w.servers[1]
+	usual := w.servers[1]
+	w.servers[1] = s
+	defer func() { w.servers[1] = usual }()
 	w.user(0, "ann")
 	w.script("ann> JOIN #c\nann< 366")
 	far := w.connect(1, "far")
@@ -92,7 +94,6 @@ func TestGuestsWithOneNickAreToldApart(t *testing.T) {
 		ann> PRIVMSG ann~n2 :hello
 		far< PRIVMSG ann~n2 :hello
 	`)
-	w.servers[1], s = s, w.servers[1]
 }
 
 func TestAnotherNickInOneRoom(t *testing.T) {
