@@ -49,6 +49,9 @@ type Room interface {
 	Sync(ctx context.Context) error
 	// History returns events in ascending order of Seq, as TalkEvents tells them.
 	History(ctx context.Context, q HistoryQuery) ([]rooms.Event, error)
+	// WatchFrozen calls f when the room freezes (no quorum of its controllers can be reached: nothing is ordered) and when it thaws; at
+	// once when it is frozen now. f must not block.
+	WatchFrozen(f func(frozen bool)) (stop func())
 	// Status tells how the room is ordered.
 	Status() RoomStatus
 	// Signal sends bytes to all nodes with occupants, unordered and unreliable (typing notices). At most MaxSignal bytes.

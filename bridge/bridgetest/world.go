@@ -38,15 +38,16 @@ func New(t testing.TB) *Network {
 
 // ordered is one room's chain with its sequencer.
 type ordered struct {
-	net   *Network
-	chain *rooms.Chain
-	in    chan job
-	log   []rooms.Event
-	watch map[int]watcher
-	next  int
-	sigs  map[int]signalWatcher
-	count map[rooms.NodeID]uint64
-	mu    sync.Mutex // guards watch, sigs
+	net    *Network
+	chain  *rooms.Chain
+	in     chan job
+	log    []rooms.Event
+	watch  map[int]watcher
+	next   int
+	sigs   map[int]signalWatcher
+	freeze map[int]func(bool)
+	count  map[rooms.NodeID]uint64
+	mu     sync.Mutex // guards watch, sigs
 }
 
 type watcher struct {
@@ -69,7 +70,7 @@ type job struct {
 }
 
 func (n *Network) order(c *rooms.Chain) *ordered {
-	o := &ordered{net: n, chain: c, in: make(chan job, 4096), watch: map[int]watcher{}, sigs: map[int]signalWatcher{}, count: map[rooms.NodeID]uint64{}}
+	o := &ordered{net: n, chain: c, in: make(chan job, 4096), watch: map[int]watcher{}, sigs: map[int]signalWatcher{}, freeze: map[int]func(bool){}, count: map[rooms.NodeID]uint64{}}
 	n.wg.Go(o.run)
 	return o
 }
@@ -403,6 +404,32 @@ func (r *copyOf) Signal(data []byte) {
 		if w.node != r.w.id {
 			w.f(r.w.id, data)
 		}
+	}
+}
+
+// WatchFrozen implements bridge.Room: Network.Freeze makes a room freeze and thaw.
+func (r *copyOf) WatchFrozen(f func(bool)) func() {
+	r.o.mu.Lock()
+	defer r.o.mu.Unlock()
+	id := r.o.next
+	r.o.next++
+	r.o.freeze[id] = f
+	return func() { r.o.mu.Lock(); defer r.o.mu.Unlock(); delete(r.o.freeze, id) }
+}
+
+// Freeze tells all who watch the room that it is frozen, or not any more.
+func (n *Network) Freeze(id rooms.RoomID, frozen bool) {
+	n.mu.RLock()
+	o := n.rooms[id]
+	n.mu.RUnlock()
+	o.mu.Lock()
+	var fs []func(bool)
+	for _, k := range sortedInts(o.freeze) {
+		fs = append(fs, o.freeze[k])
+	}
+	o.mu.Unlock()
+	for _, f := range fs {
+		f(frozen)
 	}
 }
 

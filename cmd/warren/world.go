@@ -59,6 +59,8 @@ func (r room) Submit(account, nick string, b rooms.Body, cookie any, done func(b
 
 func (r room) Watch(f func(*rooms.Event, any)) func() { return r.r.Watch(f) }
 
+func (r room) WatchFrozen(f func(bool)) func() { return r.r.WatchFrozen(f) }
+
 func (r room) WatchSignals(f func(rooms.NodeID, []byte)) func() { return r.r.WatchSignals(f) }
 
 func (r room) History(_ context.Context, q bridge.HistoryQuery) ([]rooms.Event, error) {
@@ -73,7 +75,7 @@ func roomStatus(r *replica.Replica) bridge.RoomStatus {
 	st := r.Status()
 	s := bridge.RoomStatus{
 		ID: r.ID().String(), Epoch: st.Epoch, Height: st.Height, LastHeader: st.Head.String(), LeaderID: st.Leader, ControlIDs: st.Controllers,
-		Frozen: st.Leader.IsZero(),
+		Frozen: st.Frozen || st.Leader.IsZero(),
 	}
 	if !st.Leader.IsZero() {
 		s.Leader = st.Leader.String()

@@ -88,7 +88,9 @@ const (
 	snapshotEvery   = 256  // heights between snapshots on this node's disk
 	maxHeldBack     = 1024 // decisions waiting for a directory version or a gap
 	resendAfter     = 400 * time.Millisecond
-	giveUpAfter     = 10 * time.Second // a wish without verdict is reported as errs.Timeout
+	giveUpAfter     = 10 * time.Minute // a wish without verdict is given up: who waits for it has gone away by then
+	importTime      = 10 * time.Second // for ordering an import in the directory
+	frozenAfter     = 3 * time.Second  // a wish without verdict for so long means that the room is frozen, whatever liveness says
 	subscribeEvery  = 4 * time.Second
 	subscriberLife  = 12 * time.Second
 	stewardEvery    = 500 * time.Millisecond

@@ -367,6 +367,7 @@ func (r *Replica) tick(now time.Time) {
 		r.setLeader(r.ctl.Status().Leader)
 	}
 	r.tickOutbox(now)
+	r.tickFrozen(now)
 	r.tickFollow(now)
 	r.tickSteward(now)
 	r.tickIdle(now)

@@ -37,11 +37,13 @@ type Replica struct {
 	leader rooms.NodeID
 	leads  bool
 	broken error // the copy cannot go on
+	frozen bool  // no quorum of controllers can be reached
 
 	watchMu sync.Mutex
 	nextID  int
 	watch   map[int]func(*rooms.Event, any)
 	signals map[int]func(rooms.NodeID, []byte)
+	freezes map[int]func(bool)
 	publish func([]byte)
 	leave   func()
 
@@ -78,7 +80,7 @@ func (h *Host) newReplica(id rooms.RoomID, chain *rooms.Chain) *Replica {
 	r := &Replica{
 		h: h, id: id, chain: chain, done: make(chan struct{}),
 		frames: make(chan inFrame, inboxFrames), calls: make(chan func(), inboxCalls), ticks: make(chan struct{}, 1),
-		watch: map[int]func(*rooms.Event, any){}, signals: map[int]func(rooms.NodeID, []byte){},
+		watch: map[int]func(*rooms.Event, any){}, signals: map[int]func(rooms.NodeID, []byte){}, freezes: map[int]func(bool){},
 		subs: map[rooms.NodeID]*subscriber{}, held: map[uint64]*rooms.Decision{}, lastUse: time.Now(),
 	}
 	_, r.directory = chain.Machine.(*rooms.Directory)
@@ -246,6 +248,7 @@ type Status struct {
 	Signers     []rooms.NodeID // of the last certificate; empty when it is not known
 	Controls    bool           // this node is one of the controllers
 	Broken      error
+	Frozen      bool   // no quorum of controllers can be reached: nothing is ordered
 	Dropped     uint64 // frames dropped because the inbox was full
 }
 
@@ -254,7 +257,7 @@ func (r *Replica) Status() Status {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
 	s := Status{
-		Leader: r.leader, Epoch: r.chain.Epoch, Height: r.chain.Height, Head: r.chain.Head, Broken: r.broken, Dropped: r.dropped.Load(),
+		Leader: r.leader, Epoch: r.chain.Epoch, Height: r.chain.Height, Head: r.chain.Head, Broken: r.broken, Frozen: r.frozen, Dropped: r.dropped.Load(),
 		Controllers: append([]rooms.NodeID(nil), r.chain.Machine.Base().Controllers...),
 	}
 	for _, c := range s.Controllers {

@@ -360,7 +360,7 @@ func (r *Replica) closedRoom(d *rooms.Decision) {
 func (r *Replica) tellDirectory(b rooms.Body) {
 	r.h.wg.Go(func() {
 		for range 10 {
-			ctx, cancel := context.WithTimeout(r.h.ctx, giveUpAfter)
+			ctx, cancel := context.WithTimeout(r.h.ctx, importTime)
 			err := r.h.Order(ctx, b)
 			cancel()
 			if err == nil || r.h.ctx.Err() != nil {
