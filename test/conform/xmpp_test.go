@@ -136,8 +136,25 @@ func (c *xmppClient) wait(what string, fits func(xmppEvent) bool) xmppEvent {
 
 func (c *xmppClient) waitFrom(from int, what string, fits func(xmppEvent) bool) (found xmppEvent) {
 	c.t.Helper()
+	ok := c.until(patience, func() bool {
+		for ; from < len(c.events); from++ {
+			if fits(c.events[from]) {
+				found = c.events[from]
+				return true
+			}
+		}
+		return false
+	})
+	if !ok {
+		c.t.Fatalf("slixmpp as %s did not see %s", c.name, what)
+	}
+	return found
+}
+
+// until waits until ok, which is called under the lock whenever something happened; false: the client ended or the time is over.
+func (c *xmppClient) until(limit time.Duration, ok func() bool) bool {
 	late := false
-	timer := time.AfterFunc(patience, func() {
+	timer := time.AfterFunc(limit, func() {
 		c.mu.Lock()
 		late = true
 		c.moved.Broadcast()
@@ -146,17 +163,13 @@ func (c *xmppClient) waitFrom(from int, what string, fits func(xmppEvent) bool) 
 	defer timer.Stop()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for {
-		for ; from < len(c.events); from++ {
-			if fits(c.events[from]) {
-				return c.events[from]
-			}
-		}
+	for !ok() {
 		if late || c.ended {
-			c.t.Fatalf("slixmpp as %s did not see %s", c.name, what)
+			return false
 		}
 		c.moved.Wait()
 	}
+	return true
 }
 
 // join enters the room and waits for the own presence (status 110).
