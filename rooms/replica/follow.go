@@ -103,9 +103,7 @@ func (r *Replica) subscribed(from rooms.NodeID, s subscribe, now time.Time) {
 	} else if _, known := r.subs[from]; known || len(r.subs) < maxSubscribers {
 		r.subs[from] = &subscriber{until: now.Add(subscriberLife), as: s.For}
 	}
-	if s.Have < r.chain.Height || !ok {
-		r.sendHead(from, 0, ok)
-	}
+	r.sendHead(from, 0, ok) // it may lack decisions, and it may not know who leads
 }
 
 func (r *Replica) sendHead(to rooms.NodeID, nonce uint64, may bool) {

@@ -399,6 +399,28 @@ func TestARoomIsFoundedFarAway(t *testing.T) {
 	}
 }
 
+func TestARestartedNodeLearnsWhoLeads(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		defer w.close()
+		w.start("n1")
+		for _, n := range []string{"n2", "n3", "n4", "n5", "n6"} {
+			w.admit(n)
+			w.start(n)
+		}
+		w.eventually("four controllers of the directory", time.Minute, func() bool { return len(w.hosts["n6"].Dir().Status().Controllers) == 4 })
+		outside := ""
+		for n, h := range w.hosts {
+			if !h.Dir().Status().Controls {
+				outside = n
+			}
+		}
+		w.kill(outside)
+		h := w.start(outside)
+		w.eventually("it knows who leads the directory, though nothing is ordered", 10*time.Second, func() bool { return !h.Dir().Status().Leader.IsZero() })
+	})
+}
+
 func TestAReaderWithoutRightsGetsNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
