@@ -100,8 +100,10 @@ func (p *port) peer(id rooms.NodeID) *port {
 }
 
 func (p *port) Send(to rooms.NodeID, f []byte) bool {
-	o := p.peer(to)
-	if o == nil {
+	p.l.mu.Lock() // a queue that is about to be closed takes nothing more
+	defer p.l.mu.Unlock()
+	o := p.l.nodes[to]
+	if o == nil || !o.up || !p.up {
 		return false
 	}
 	arrive := func() { o.h.Frame(p.id, f) }
@@ -217,8 +219,8 @@ func (w *world) kill(name string) {
 	w.hosts[name].Close()
 	w.lan.mu.Lock()
 	p := w.lan.nodes[node(name)]
-	w.lan.mu.Unlock()
 	close(p.q)
+	w.lan.mu.Unlock()
 	<-p.done
 	delete(w.hosts, name)
 }
