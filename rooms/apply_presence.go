@@ -10,7 +10,7 @@ import (
 // here returns the author's occupant, if the author is present under the request's nick from the signing node.
 func (s *State) here(r *Request) (Occupant, bool) {
 	o, ok := s.Occupant(r.Nick)
-	return o, ok && o.Principal() == r.Principal() && slices.Contains(o.Nodes, r.Device)
+	return o, ok && o.Account == r.Account && slices.Contains(o.Nodes, r.Device)
 }
 
 // inside returns errs.OK when the author may change what is in the room: who is present, who manages it, and both sides of a conversation

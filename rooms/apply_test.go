@@ -138,9 +138,9 @@ func TestClose(t *testing.T) {
 	}
 	w.refused(errs.Stale, n1, &Close{}) // zed is here
 	w.must(w.room, zed, &Leave{})
-	doc := w.must(w.room, zed, &Enter{})
-	doc = w.must(w.room, zed, &Grant{Who: guest("zed", "n3"), Allow: perms.Insert})
-	doc = w.must(w.room, zed, &Put{Kind: Document, Name: "x"})
+	w.must(w.room, zed, &Enter{})
+	w.must(w.room, zed, &Grant{Who: guest("zed", "n3"), Allow: perms.Insert})
+	doc := w.must(w.room, zed, &Put{Kind: Document, Name: "x"})
 	w.must(w.room, zed, &Leave{})
 	w.now += emptyLife
 	w.refused(errs.Stale, n1, &Close{}) // it holds something

@@ -17,32 +17,10 @@ type RoomID = Hash
 // NodeID names a node: its raw Ed25519 public key.
 type NodeID [ed25519.PublicKeySize]byte
 
-var text = base32.StdEncoding.WithPadding(base32.NoPadding)
+// text is RFC 4648 base32 in lower case without padding: safe in IRC tags, JIDs, file names and URLs.
+var text = base32.NewEncoding("abcdefghijklmnopqrstuvwxyz234567").WithPadding(base32.NoPadding)
 
-// lower32 is RFC 4648 base32 in lower case without padding: safe in IRC tags, JIDs, file names and URLs.
-func lower32(b []byte) string {
-	s := []byte(text.EncodeToString(b))
-	for i, c := range s {
-		if 'A' <= c && c <= 'Z' {
-			s[i] = c + 'a' - 'A'
-		}
-	}
-	return string(s)
-}
-
-func parse32(s string) ([]byte, error) {
-	b := []byte(s)
-	for i, c := range b {
-		switch {
-		case 'a' <= c && c <= 'z':
-			b[i] = c - 'a' + 'A'
-		case '2' <= c && c <= '7':
-		default:
-			return nil, fmt.Errorf("character %d is not lower-case base32", i+1)
-		}
-	}
-	return text.DecodeString(string(b))
-}
+func lower32(b []byte) string { return text.EncodeToString(b) }
 
 // String returns 52 characters of lower-case base32.
 func (h Hash) String() string { return lower32(h[:]) }
@@ -73,7 +51,7 @@ func NodeOf(key ed25519.PublicKey) NodeID { return NodeID(key) }
 
 // ParseHash reads what Hash.String wrote.
 func ParseHash(s string) (h Hash, err error) {
-	b, err := parse32(s)
+	b, err := text.DecodeString(s)
 	if err != nil || len(b) != len(h) || lower32(b) != s { // 52 characters hold 260 bits: the last 4 must be zero, so that an id has one text
 		return h, errors.Join(fmt.Errorf("parse id %.60q: want 52 characters of lower-case base32", s), err)
 	}

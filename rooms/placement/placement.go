@@ -24,11 +24,15 @@ func Want(n int) int {
 // Order returns all nodes in the order in which they are asked to control the room: by the distance of hashes, but of one sponsor or one
 // label at most f = Faults(want) come before the nodes of others, while there are others. The result is the same for every order of nodes.
 func Order(room rooms.RoomID, nodes []rooms.NodeRecord, want int) []rooms.NodeID {
-	sorted := slices.Clone(nodes)
-	slices.SortFunc(sorted, func(a, b rooms.NodeRecord) int {
-		x, y := distance(room, a.ID), distance(room, b.ID)
-		return slices.Compare(x[:], y[:])
-	})
+	type placed struct {
+		far [32]byte
+		rooms.NodeRecord
+	}
+	sorted := make([]placed, len(nodes))
+	for i, n := range nodes {
+		sorted[i] = placed{distance(room, n.ID), n}
+	}
+	slices.SortFunc(sorted, func(a, b placed) int { return slices.Compare(a.far[:], b.far[:]) })
 	limit := max(1, rooms.Faults(want))
 	count := map[string]int{}
 	var first, later []rooms.NodeID
