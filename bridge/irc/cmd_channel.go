@@ -117,12 +117,10 @@ func cmdTopic(c *conn, r *reply, p []string) {
 
 // do wishes something in a room; the answer waits for what comes of it.
 func (c *conn) do(r *reply, command string, t *bridge.Seat, b rooms.Body) {
-	r.hold()
-	t.Do(b, r, func(o bridge.Outcome) {
+	c.wish(r, t, b, func(o bridge.Outcome) {
 		if o.Err != nil {
 			r.failed(command, "#"+t.Name(), o.Err)
 		}
-		r.release()
 	})
 }
 
@@ -299,12 +297,14 @@ func cmdInvite(c *conn, r *reply, p []string) {
 		return
 	}
 	who, ok := c.srv.hub.PrincipalOf(p[0])
+	if u, seen := c.resolve(p[0]); !ok && seen {
+		who, ok = u.Principal(), true
+	}
 	if !ok {
 		r.failed("INVITE", p[0], errs.NotFound)
 		return
 	}
-	r.hold()
-	t.Do(&rooms.Invite{Who: who}, r, func(o bridge.Outcome) {
+	c.wish(r, t, &rooms.Invite{Who: who}, func(o bridge.Outcome) {
 		if o.Err != nil {
 			r.failed("INVITE", "#"+t.Name(), o.Err)
 		} else {
@@ -313,6 +313,5 @@ func cmdInvite(c *conn, r *reply, p []string) {
 				r.num(irc.RPL_AWAY, middle(p[0]), awayText(u))
 			}
 		}
-		r.release()
 	})
 }

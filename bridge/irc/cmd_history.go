@@ -123,6 +123,7 @@ func (c *conn) history(ctx context.Context, r *reply, sub, target string, bounds
 	}
 	r.batch("chathistory", a.name)
 	for i := range evs {
+		c.out.wait(ctx)
 		for _, l := range c.past(a, &evs[i]) {
 			r.send(l)
 		}

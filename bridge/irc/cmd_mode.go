@@ -213,7 +213,7 @@ func (c *conn) umodes() string {
 
 func (c *conn) userMode(r *reply, p []string) {
 	if rooms.Fold(p[0]) != rooms.Fold(*c.nick.Load()) {
-		if _, ok := c.srv.hub.UserByNick(p[0]); ok {
+		if _, ok := c.srv.userByNick(p[0]); ok {
 			r.num(irc.ERR_USERSDONTMATCH, "Cannot see or change modes of others")
 		} else {
 			r.num(irc.ERR_NOSUCHNICK, middle(p[0]), "No such nick")

@@ -76,7 +76,7 @@ func (c *conn) monitorAdd(r *reply, list string) {
 func (c *conn) monitorState(r *reply, nicks []string) {
 	var on, off []string
 	for _, n := range nicks {
-		if u, ok := c.srv.hub.UserByNick(n); ok {
+		if u, ok := c.srv.userByNick(n); ok {
 			on = append(on, c.srv.userMask(u))
 		} else {
 			off = append(off, n)

@@ -105,12 +105,10 @@ func (c *conn) toChannel(r *reply, command, channel string, say rooms.Say) {
 		c.echo(r, &say, "#"+seat.Name())
 		return
 	}
-	r.hold()
-	seat.Do(&say, r, func(o bridge.Outcome) {
+	c.wish(r, seat, &say, func(o bridge.Outcome) {
 		if o.Err != nil && command != "NOTICE" {
 			r.failed(command, "#"+seat.Name(), o.Err)
 		}
-		r.release()
 	})
 }
 

@@ -226,7 +226,7 @@ func cmdIson(c *conn, r *reply, p []string) {
 	var on []string
 	for _, arg := range p {
 		for _, n := range strings.Fields(arg) {
-			if u, ok := c.srv.hub.UserByNick(n); ok {
+			if u, ok := c.srv.userByNick(n); ok {
 				on = append(on, c.srv.display(u))
 			}
 		}
@@ -237,7 +237,7 @@ func cmdIson(c *conn, r *reply, p []string) {
 func cmdUserhost(c *conn, r *reply, p []string) {
 	var out []string
 	for _, n := range p[:min(5, len(p))] {
-		if u, ok := c.srv.hub.UserByNick(n); ok {
+		if u, ok := c.srv.userByNick(n); ok {
 			sign := "+"
 			if awayText(u) != "" {
 				sign = "-"

@@ -36,7 +36,7 @@ type Oper struct{ Name, Password string }
 
 // Limits of one connection. Zero fields take the defaults.
 type Limits struct {
-	SendQueue int           // bytes that wait to be written before a slow client is dropped; 96 KiB, as other servers do
+	SendQueue int           // bytes of events that wait to be written before a slow client is dropped; 96 KiB, as other servers do
 	Register  time.Duration // a connection must have registered by then; 30 s
 	Idle      time.Duration // silence before the server asks PING; 90 s
 	PingWait  time.Duration // silence after that before the connection ends; 60 s

@@ -36,6 +36,7 @@ type conn struct {
 	idle   atomic.Int64           // ms of the last PRIVMSG
 	tasks  sync.WaitGroup
 	slots  chan struct{} // one for each task under way
+	wishes wishes
 
 	// Owned by the reading goroutine until registration, constant after it.
 	pass, user, want, real string
@@ -92,11 +93,14 @@ func (c *conn) mask() string {
 	return maskOf(u.Nick, u.Account, u.Node)
 }
 
-// put queues a line for the client; a client that does not read is dropped.
-func (c *conn) put(l *line) { c.push(l.bytes(c.have())) }
+// put queues a line for the client that it did not ask for; a client that does not read is dropped.
+func (c *conn) put(l *line) { c.push(l.bytes(c.have()), false) }
 
-func (c *conn) push(b []byte) {
-	if !c.out.push(b) {
+// answer queues a line that the client asked for.
+func (c *conn) answer(l *line) { c.push(l.bytes(c.have()), true) }
+
+func (c *conn) push(b []byte, answer bool) {
+	if !c.out.push(b, answer) {
 		c.kill("SendQ exceeded: you do not read as fast as the channels talk")
 	}
 }
@@ -186,6 +190,9 @@ func (c *conn) read() string {
 		default:
 			return "Connection closed"
 		}
+		if c.out.wait(c.ctx); c.ctx.Err() != nil {
+			break
+		}
 		if quit := c.line(string(raw)); quit != "" {
 			return quit
 		}
@@ -245,9 +252,66 @@ func (c *conn) command(r *reply, m *ircmsg.Message) (quit string) {
 		r.num(irc.ERR_NEEDMOREPARAMS, m.Command, "Not enough parameters")
 		return ""
 	}
+	if !cmd.now {
+		c.wishes.wait(c.ctx)
+	}
 	c.msg = m
 	cmd.run(c, r, m.Params)
 	return ""
+}
+
+// wishes counts what a client has wished and its rooms have not ordered yet. Safe for concurrent use; the zero value is ready.
+type wishes struct {
+	mu   sync.Mutex
+	n    int
+	idle chan struct{} // closed when n is 0 again; nil: nobody waits
+}
+
+func (w *wishes) begin() {
+	w.mu.Lock()
+	w.n++
+	w.mu.Unlock()
+}
+
+func (w *wishes) end() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.n--; w.n == 0 && w.idle != nil {
+		close(w.idle)
+		w.idle = nil
+	}
+}
+
+// wait blocks until all are ordered (or refused), at most as long as a PONG may be held.
+func (w *wishes) wait(ctx context.Context) {
+	w.mu.Lock()
+	if w.n == 0 {
+		w.mu.Unlock()
+		return
+	}
+	if w.idle == nil {
+		w.idle = make(chan struct{})
+	}
+	idle := w.idle
+	w.mu.Unlock()
+	t := time.NewTimer(bridge.BarrierLimit)
+	defer t.Stop()
+	select {
+	case <-idle:
+	case <-t.C:
+	case <-ctx.Done():
+	}
+}
+
+// wish asks a room for something in the client's name; the answer r waits for it. It does not block; done is called with what came of it.
+func (c *conn) wish(r *reply, t *bridge.Seat, b rooms.Body, done func(bridge.Outcome)) {
+	r.hold()
+	c.wishes.begin()
+	t.Do(b, r, func(o bridge.Outcome) {
+		done(o)
+		r.release()
+		c.wishes.end()
+	})
 }
 
 // await runs f, which may block, and waits for it at most as long as a PONG may be held; then it goes on in the background. Its lines belong

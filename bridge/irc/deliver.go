@@ -130,7 +130,7 @@ func (c *conn) common(d bridge.Delivery) {
 		return
 	}
 	have := c.have() & shaping
-	c.push(d.Shared.Get(have, func() any { return c.srv.encode(d, have) }).([]byte))
+	c.push(d.Shared.Get(have, func() any { return c.srv.encode(d, have) }).([]byte), false)
 }
 
 // special returns names that this client knows differently from others: its own nick in a room where it sits under another, and those who

@@ -52,7 +52,7 @@ func (s *Server) userChanged(was, now bridge.User) {
 	if was.Online && !now.Online {
 		s.people.remember(was, s.now())
 	}
-	for _, c := range s.monitors.watchers(rooms.Fold(now.Nick)) {
+	for _, c := range s.monitors.watchers(rooms.Fold(s.display(now))) {
 		switch {
 		case !was.Online && now.Online:
 			c.put(&line{source: s.cfg.Name, command: irc.RPL_MONONLINE, params: []string{c.target(), s.userMask(now)}})

@@ -43,11 +43,11 @@ func (r *reply) release() {
 		r.shut()
 	case r.label == "":
 	case len(r.buf) == 0:
-		r.c.put(&line{source: r.c.srv.cfg.Name, command: "ACK", label: r.label})
+		r.c.answer(&line{source: r.c.srv.cfg.Name, command: "ACK", label: r.label})
 	case len(r.buf) == 1 || !r.c.have().has(capBatch):
 		r.buf[0].label = r.label
 		for _, l := range r.buf {
-			r.c.put(l)
+			r.c.answer(l)
 		}
 	default:
 		buf := r.buf
@@ -86,18 +86,18 @@ func (r *reply) batch(params ...string) {
 
 func (r *reply) open(params ...string) {
 	r.ref = "b" + strconv.FormatUint(r.c.refs.Add(1), 36)
-	r.c.put(&line{source: r.c.srv.cfg.Name, command: "BATCH", params: append([]string{"+" + r.ref}, params...), label: r.label})
+	r.c.answer(&line{source: r.c.srv.cfg.Name, command: "BATCH", params: append([]string{"+" + r.ref}, params...), label: r.label})
 }
 
 func (r *reply) shut() {
-	r.c.put(&line{source: r.c.srv.cfg.Name, command: "BATCH", params: []string{"-" + r.ref}})
+	r.c.answer(&line{source: r.c.srv.cfg.Name, command: "BATCH", params: []string{"-" + r.ref}})
 	r.ref = ""
 }
 
 func (r *reply) out(l *line) {
 	in := *l
 	in.batch = r.ref
-	r.c.put(&in)
+	r.c.answer(&in)
 }
 
 // send adds a line to the answer.
@@ -108,7 +108,7 @@ func (r *reply) send(l *line) {
 	case r.ref != "":
 		r.out(l)
 	case r.label == "" || r.over:
-		r.c.put(l)
+		r.c.answer(l)
 	case l.need&^r.c.have() == 0 && l.lack&r.c.have() == 0:
 		own := *l
 		r.buf = append(r.buf, &own)

@@ -279,3 +279,6 @@ func (w *world) script(s string) {
 		}
 	}
 }
+
+// newWorldInBubble is a node for tests with fake time.
+func newWorldInBubble(t *testing.T) bridge.World { return bridgetest.New(t).Node(t, "n1") }
