@@ -3,6 +3,7 @@ package replica
 import (
 	"errors"
 	"slices"
+	"time"
 
 	"warren/rooms"
 	"warren/rooms/errs"
@@ -101,7 +102,7 @@ func (r *Replica) apply(d *rooms.Decision, own bool) {
 	if r.directory {
 		r.h.directoryMoved()
 	}
-	r.afterDecision(d, events)
+	r.afterDecision(events)
 }
 
 func (r *Replica) snapshotChanges() []Change {
@@ -120,13 +121,13 @@ func (r *Replica) snapshot() {
 }
 
 // afterDecision follows what a decision did to the room itself.
-func (r *Replica) afterDecision(d *rooms.Decision, events []rooms.Event) {
+func (r *Replica) afterDecision(events []rooms.Event) {
 	for i := range events {
 		switch events[i].Op {
 		case rooms.OpReconfigure:
-			r.reconfigured(d)
+			r.reconfigured()
 		case rooms.OpClose:
-			r.closedRoom(d)
+			r.stew.told = time.Time{} // tell the directory at once
 		}
 	}
 }

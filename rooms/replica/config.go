@@ -86,14 +86,15 @@ const (
 	pullBytes       = 4 << 20
 	maxSubscribers  = 4096 // nodes that one controller pushes to
 	snapshotEvery   = 256  // heights between snapshots on this node's disk
-	maxHeldBack     = 1024 // decisions waiting for a directory version or a gap
-	resendAfter     = 400 * time.Millisecond
+	maxHeldBack     = 64   // decisions waiting for a directory version or a gap
+	resendAfter     = 250 * time.Millisecond
 	giveUpAfter     = 10 * time.Minute // a wish without verdict is given up: who waits for it has gone away by then
 	importTime      = 10 * time.Second // for ordering an import in the directory
 	frozenAfter     = 3 * time.Second  // a wish without verdict for so long means that the room is frozen, whatever liveness says
 	subscribeEvery  = 4 * time.Second
 	subscriberLife  = 12 * time.Second
 	stewardEvery    = 500 * time.Millisecond
+	importEvery     = 3 * time.Second
 	changeGiveUp    = 15 * time.Second // a reconfiguration under way that does not come about is dropped
 	idleClose       = 90 * time.Second // a copy that nobody here needs is closed after this
 	verifiedEntries = 16_384           // signatures remembered as checked

@@ -317,7 +317,7 @@ func (r *Replica) answerTo(to rooms.NodeID, a answer) {
 
 // answered takes a controller's word on a request of this node. It decides nothing, verdicts do: it only tells where to turn to.
 func (r *Replica) answered(from rooms.NodeID, a answer) {
-	if !slices.Contains(r.controllers(), from) && from != r.h.self {
+	if !slices.Contains(r.orderers(), from) && from != r.h.self {
 		return
 	}
 	if r.ctl == nil && !a.Leader.IsZero() {

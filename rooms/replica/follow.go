@@ -37,6 +37,9 @@ func (r *Replica) frame(f inFrame) {
 		}
 	case framePush:
 		var d rooms.Decision
+		if f.from != r.source && !slices.Contains(r.orderers(), f.from) {
+			return // nobody else was asked
+		}
 		if rooms.Unmarshal(f.Data, &d) == nil {
 			r.offer(&d, f.from)
 		}
@@ -115,7 +118,7 @@ func (r *Replica) sendHead(to rooms.NodeID, nonce uint64, may bool) {
 }
 
 func (r *Replica) headFrom(from rooms.NodeID, hd head) {
-	if !slices.Contains(r.controllers(), from) && from != r.source {
+	if !slices.Contains(r.orderers(), from) && from != r.source {
 		return // what others claim decides nothing
 	}
 	if !hd.Leader.IsZero() && r.ctl == nil {
@@ -124,17 +127,25 @@ func (r *Replica) headFrom(from rooms.NodeID, hd head) {
 	if hd.Height > r.chain.Height {
 		r.catchUp(from)
 	}
-	for _, w := range r.syncs {
-		switch {
-		case hd.Nonce < w.nonce || w.known:
-		case hd.Denied:
-			w.ch <- errs.Denied
-			w.gone.Store(true)
-			w.nonce = ^uint64(0)
-		case hd.Sure:
-			w.known, w.height = true, hd.Height
-		}
+	asked := slices.IndexFunc(r.syncs, func(w *syncWait) bool { return w.nonce == hd.Nonce })
+	if asked < 0 || !hd.Denied && !hd.Sure {
+		return
 	}
+	as := r.syncs[asked].as
+	if hd.Sure {
+		r.as = as
+	}
+	r.syncs = slices.DeleteFunc(r.syncs, func(w *syncWait) bool {
+		if w.as != as || w.nonce > hd.Nonce || w.known {
+			return false
+		}
+		if hd.Denied {
+			w.ch <- errs.Denied
+			return true
+		}
+		w.known, w.height = true, hd.Height
+		return false
+	})
 	r.releaseSyncs()
 }
 
@@ -151,24 +162,58 @@ func (r *Replica) sync(w *syncWait) {
 	r.askHeads(time.Now())
 }
 
+// askHeads asks for all who wait: once for each on whose behalf, with the newest question. The leader is asked alone at first.
 func (r *Replica) askHeads(now time.Time) {
+	again := now.Sub(r.askedHead) < time.Second && len(r.syncs) > 1
 	r.askedHead = now
-	data := rooms.Marshal(askHead{For: r.as, Nonce: r.nonce})
-	if !r.leader.IsZero() && r.leader != r.h.self && r.tell(r.leader, frameAskHead, data) && len(r.syncs) == 1 {
-		return
-	}
-	for _, c := range r.controllers() {
-		if c != r.h.self && c != r.leader {
-			r.tell(c, frameAskHead, data)
+	newest := map[reader]uint64{}
+	for _, w := range r.syncs {
+		if !w.known {
+			newest[w.as] = max(newest[w.as], w.nonce)
 		}
 	}
-	if r.directory { // a newcomer may not know the present controllers yet
-		for _, n := range r.h.nodes() {
-			if n.ID != r.h.self && !slices.Contains(r.controllers(), n.ID) {
-				r.tell(n.ID, frameAskHead, data)
+	for as, nonce := range newest {
+		data := rooms.Marshal(askHead{For: as, Nonce: nonce})
+		if !r.leader.IsZero() && r.leader != r.h.self && r.tell(r.leader, frameAskHead, data) && !again {
+			continue
+		}
+		for _, n := range r.informed() {
+			if n != r.leader {
+				r.tell(n, frameAskHead, data)
 			}
 		}
 	}
+}
+
+// orderers returns who may order the room now: the controllers as this copy knows them, and those that the directory has witnessed since, for
+// a copy that has not caught up yet.
+func (r *Replica) orderers() []rooms.NodeID {
+	list := slices.Clone(r.controllers())
+	if r.directory {
+		return list
+	}
+	r.h.Directory(func(d *rooms.Directory) {
+		for _, n := range d.Rooms[r.id].Now {
+			if !slices.Contains(list, n) {
+				list = append(list, n)
+			}
+		}
+	})
+	return list
+}
+
+// informed returns the others who may know the room's head: who orders it, and of the directory every node, since a newcomer may not know the
+// present controllers yet.
+func (r *Replica) informed() []rooms.NodeID {
+	list := r.orderers()
+	if r.directory {
+		for _, n := range r.h.nodes() {
+			if !slices.Contains(list, n.ID) {
+				list = append(list, n.ID)
+			}
+		}
+	}
+	return slices.DeleteFunc(list, func(n rooms.NodeID) bool { return n == r.h.self })
 }
 
 // tickFollow renews what a copy without a controller lives on: somebody who pushes.
@@ -211,7 +256,7 @@ func (r *Replica) controlsNow() bool {
 
 // chooseSource picks the controller that pushes to this node: spread over them by this node's id, and among the living.
 func (r *Replica) chooseSource() rooms.NodeID {
-	list := r.controllers()
+	list := r.orderers()
 	start := int(r.h.self[0])
 	for i := range list {
 		c := list[(start+i)%len(list)]
@@ -219,11 +264,9 @@ func (r *Replica) chooseSource() rooms.NodeID {
 			return c
 		}
 	}
-	if r.directory {
-		for _, n := range r.h.nodes() {
-			if n.ID != r.h.self && r.h.alive(n.ID) {
-				return n.ID
-			}
+	for _, n := range r.informed() {
+		if r.h.alive(n) {
+			return n
 		}
 	}
 	return rooms.NodeID{}

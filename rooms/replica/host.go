@@ -285,8 +285,7 @@ func (h *Host) Open(ctx context.Context, id rooms.RoomID, account, nick string) 
 	if err != nil {
 		return nil, err
 	}
-	r.call(func() { r.readAs(account, nick) })
-	if err := r.Sync(ctx); err != nil {
+	if err := r.syncAs(ctx, &reader{Account: account, Nick: nick}); err != nil {
 		return nil, err
 	}
 	return r, nil

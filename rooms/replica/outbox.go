@@ -151,7 +151,7 @@ func (r *Replica) send(w *wish, all bool) bool {
 		return !to.IsZero() && r.tell(to, frameSubmit, data)
 	}
 	sent := false
-	for _, c := range r.controllers() {
+	for _, c := range r.orderers() {
 		if c != r.h.self {
 			sent = r.tell(c, frameSubmit, data) || sent
 		}
@@ -161,7 +161,7 @@ func (r *Replica) send(w *wish, all bool) bool {
 
 // anyController returns a controller that is alive, another one after each resend.
 func (r *Replica) anyController() rooms.NodeID {
-	list := r.controllers()
+	list := r.orderers()
 	for i := range list {
 		c := list[(i+r.out.tries)%len(list)]
 		if c != r.h.self && r.h.alive(c) {

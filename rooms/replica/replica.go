@@ -69,7 +69,8 @@ type Replica struct {
 }
 
 type syncWait struct {
-	nonce  uint64 // answers to this or a later question count
+	as     reader // on whose behalf it is asked
+	nonce  uint64 // answers to this question count, or to a later one on the same behalf
 	height uint64
 	known  bool
 	ch     chan error
@@ -271,9 +272,18 @@ func (r *Replica) Status() Status {
 
 // Sync blocks until all that the room had ordered when it was called is applied here. Errors: errs.Denied when this node may not read the
 // room, errs.Frozen when no controller answered before ctx ended.
-func (r *Replica) Sync(ctx context.Context) error {
+func (r *Replica) Sync(ctx context.Context) error { return r.syncAs(ctx, nil) }
+
+// syncAs is Sync on behalf of somebody (nil: of whom the copy is kept for).
+func (r *Replica) syncAs(ctx context.Context, as *reader) error {
 	w := &syncWait{ch: make(chan error, 1), gone: &atomic.Bool{}}
-	if !r.call(func() { r.sync(w) }) {
+	if !r.call(func() {
+		w.as = r.as
+		if as != nil {
+			w.as = *as
+		}
+		r.sync(w)
+	}) {
 		return errs.Busy
 	}
 	select {
@@ -284,13 +294,6 @@ func (r *Replica) Sync(ctx context.Context) error {
 		return errs.Frozen
 	case <-r.done:
 		return errs.Closed
-	}
-}
-
-func (r *Replica) readAs(account, nick string) {
-	r.lastUse = time.Now()
-	if r.as == (reader{}) || account != "" {
-		r.as = reader{Account: account, Nick: nick}
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"warren/rooms"
+	"warren/rooms/errs"
 	"warren/rooms/order"
 	"warren/rooms/placement"
 )
@@ -13,10 +14,12 @@ import (
 // steward is the leading controller's care for the room: the right number of living controllers, no occupants of dead nodes, no empty
 // temporary room. Owned by the copy's loop.
 type steward struct {
-	last   time.Time
-	change *change
-	gone   map[rooms.NodeID]*petition
-	closed bool // an OpClose was submitted
+	last    time.Time
+	change  *change
+	gone    map[rooms.NodeID]*petition
+	closed  bool      // an OpClose was submitted
+	told    time.Time // when the directory was last told something, or asked for nothing
+	telling bool
 }
 
 // change is a reconfiguration under way.
@@ -63,6 +66,7 @@ func (r *Replica) tickSteward(now time.Time) {
 	r.tickChange(now)
 	r.tickGone(now)
 	r.tickClose()
+	r.tickImports(now)
 }
 
 // tickChange sees to it that the room has the controllers it should have.
@@ -272,7 +276,7 @@ func (s *steward) consented(r *Replica, from rooms.NodeID, c consent) {
 
 // recruited takes the leader's wish that this node control the room.
 func (r *Replica) recruited(from rooms.NodeID, now time.Time) {
-	if !slices.Contains(r.controllers(), from) && r.chain.Height > 0 {
+	if !slices.Contains(r.controllers(), from) {
 		// The copy here may be old: learn from the one who asks, and decide at the next asking.
 		r.catchUp(from)
 		return
@@ -290,7 +294,7 @@ func (r *Replica) recruitStep(from rooms.NodeID) {
 		return
 	}
 	if !r.recruit.caughtUp {
-		r.sync(&syncWait{ch: r.recruitReady(), gone: newFlag()})
+		r.sync(&syncWait{as: r.as, ch: r.recruitReady(), gone: newFlag()})
 		return
 	}
 	if r.ctl == nil {
@@ -337,42 +341,90 @@ func (r *Replica) tickRecruit(now time.Time) {
 }
 
 // reconfigured follows a certified change of controllers.
-func (r *Replica) reconfigured(d *rooms.Decision) {
+func (r *Replica) reconfigured() {
 	r.stew.change = nil
 	if r.ctl != nil && r.leads {
 		r.ctl.SetLearners()
 	}
 	r.control(false)
 	r.source, r.asked = rooms.NodeID{}, time.Time{}
-	if r.leads && !r.directory {
-		r.tellDirectory(&rooms.Witness{Room: r.id, Decision: rooms.Marshal(d)})
+	r.stew.told = time.Time{}
+}
+
+// tickImports tells the directory what it must know of this room and does not yet: each change of controllers, in order, and its end. It is
+// asked again and again until the directory shows it, so a leader that dies in between is no loss.
+func (r *Replica) tickImports(now time.Time) {
+	if r.directory || r.stew.telling || now.Sub(r.stew.told) < importEvery {
+		return
+	}
+	r.stew.told = now
+	var rec rooms.RoomRecord
+	known := false
+	r.h.Directory(func(d *rooms.Directory) { rec, known = d.Rooms[r.id] })
+	if !known {
+		return
+	}
+	var bodies []rooms.Body
+	for since := r.chain.Machine.Base().Since; since > rec.Since; {
+		list, err := r.decisions(since, since)
+		if err != nil || len(list) == 0 {
+			return
+		}
+		rc, ok := soleBody[*rooms.Reconfigure](&list[0])
+		if !ok {
+			return
+		}
+		bodies = append([]rooms.Body{&rooms.Witness{Room: r.id, Decision: rooms.Marshal(&list[0])}}, bodies...)
+		since = rc.Since
+	}
+	if st := r.chain.Machine.(*rooms.State); st.Closed {
+		if d := r.findClose(); d != nil {
+			bodies = append(bodies, &rooms.DropRoom{Room: r.id, Decision: rooms.Marshal(d)})
+		}
+	}
+	if len(bodies) > 0 {
+		r.tellDirectory(bodies)
 	}
 }
 
-// closedRoom follows the end of a temporary room.
-func (r *Replica) closedRoom(d *rooms.Decision) {
-	if r.leads {
-		r.tellDirectory(&rooms.DropRoom{Room: r.id, Decision: rooms.Marshal(d)})
+// soleBody returns the body of a decision's only request, if it is a B.
+func soleBody[B rooms.Body](d *rooms.Decision) (b B, ok bool) {
+	if len(d.Batch.Requests) != 1 {
+		return b, false
 	}
+	body, err := d.Batch.Requests[0].Decode()
+	b, ok = body.(B)
+	return b, ok && err == nil
 }
 
-// tellDirectory orders an import in the directory, in the background, until it is taken or refused for good.
-func (r *Replica) tellDirectory(b rooms.Body) {
+// findClose returns the decision that closed the room: one of the last, since a closed room orders only refusals.
+func (r *Replica) findClose() *rooms.Decision {
+	low := r.chain.Height - min(r.chain.Height-1, historyStep)
+	list, err := r.decisions(low, r.chain.Height)
+	if err != nil {
+		return nil
+	}
+	for i := range list {
+		if _, ok := soleBody[*rooms.Close](&list[i]); ok && list[i].Verdicts.At(0) == errs.OK {
+			return &list[i]
+		}
+	}
+	return nil
+}
+
+// tellDirectory orders imports in the directory, in the background.
+func (r *Replica) tellDirectory(bodies []rooms.Body) {
+	r.stew.telling = true
 	r.h.wg.Go(func() {
-		for range 10 {
-			ctx, cancel := context.WithTimeout(r.h.ctx, importTime)
-			err := r.h.Order(ctx, b)
-			cancel()
-			if err == nil || r.h.ctx.Err() != nil {
-				return
-			}
-			r.h.log.Info("the directory did not take a room's import", "room", r.id.Short(), "err", err)
-			select {
-			case <-time.After(2 * time.Second):
-			case <-r.h.ctx.Done():
-				return
+		ctx, cancel := context.WithTimeout(r.h.ctx, importTime)
+		defer cancel()
+		for _, b := range bodies {
+			if err := r.h.Order(ctx, b); err != nil {
+				r.h.log.Info("the directory did not take a room's import", "room", r.id.Short(), "err", err)
+				break
 			}
 		}
+		r.call(func() { r.stew.telling = false })
 	})
 }
 
