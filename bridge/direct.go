@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"sync"
 
 	"warren/perms"
 	"warren/rooms"
@@ -16,6 +17,17 @@ type direct struct {
 	room    Room
 	members []perms.Principal
 	stop    func()
+
+	mu        sync.Mutex
+	replaying bool
+	held      []arrival
+	last      uint64 // sequence number of the last event delivered
+}
+
+// arrival is an event of a conversation with the cookie of its wish.
+type arrival struct {
+	ev     *rooms.Event
+	cookie any
 }
 
 func (s *Session) principal() perms.Principal {
@@ -126,16 +138,68 @@ func (h *Hub) openDirect(ctx context.Context, id rooms.RoomID, account, nick str
 	d := &direct{hub: h, room: room}
 	h.world.Directory(func(dir *rooms.Directory) { d.members = slices.Clone(dir.Rooms[id].Members) })
 	h.mu.Lock()
-	defer h.mu.Unlock()
 	if old, ok := h.directs[id]; ok {
+		h.mu.Unlock()
 		return old, nil
 	}
 	if h.closed {
+		h.mu.Unlock()
 		return nil, errs.Closed
 	}
-	d.stop = room.Watch(d.event)
+	d.replaying = true
+	d.stop = room.Watch(d.arrive)
 	h.directs[id] = d
+	h.mu.Unlock()
+	d.replay(ctx)
 	return d, nil
+}
+
+// replay delivers what was said before the conversation was open here, since the first session of its people began; whoever opens it.
+func (d *direct) replay(ctx context.Context) {
+	var since int64
+	for _, s := range d.hub.Sessions() {
+		if slices.Contains(d.members, s.principal()) && (since == 0 || s.since < since) {
+			since = s.since
+		}
+	}
+	var evs []rooms.Event
+	if since > 0 {
+		var err error
+		evs, err = d.room.History(ctx, HistoryQuery{AfterTime: since - 1, Limit: MaxHistory, Newest: true, Ops: []rooms.Op{rooms.OpSay}})
+		if err != nil {
+			d.hub.log.Info("what was said in a conversation cannot be read", "room", d.room.ID().Short(), "err", err)
+		}
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for i := range evs {
+		if !slices.ContainsFunc(d.held, func(a arrival) bool { return a.ev.Seq == evs[i].Seq }) { // that one has the cookie
+			d.once(arrival{&evs[i], nil})
+		}
+	}
+	for _, a := range d.held {
+		d.once(a)
+	}
+	d.held, d.replaying = nil, false
+}
+
+// arrive takes an event from the room; while older ones are still being read it waits.
+func (d *direct) arrive(ev *rooms.Event, cookie any) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if !d.replaying {
+		d.once(arrival{ev, cookie})
+	} else if len(d.held) < MaxHistory {
+		d.held = append(d.held, arrival{ev, cookie})
+	}
+}
+
+// once delivers an event unless it has been. d.mu is held.
+func (d *direct) once(a arrival) {
+	if a.ev.Seq > d.last {
+		d.last = a.ev.Seq
+		d.event(a.ev, a.cookie)
+	}
 }
 
 // directoryEvent opens conversations that somebody elsewhere began with a person who is connected here.
@@ -170,31 +234,13 @@ func (h *Hub) directoryEvent(ev *rooms.Event) {
 	}()
 }
 
-// follow opens a conversation on behalf of a session and delivers what was said in it before it was open here.
+// follow opens a conversation on behalf of a session.
 func (h *Hub) follow(id rooms.RoomID, s *Session) {
 	ctx, cancel := context.WithTimeout(h.ctx, commandTime)
 	defer cancel()
 	p := s.Person()
-	h.mu.Lock()
-	_, known := h.directs[id]
-	h.mu.Unlock()
-	if known {
-		return
-	}
-	d, err := h.openDirect(ctx, id, p.Account, p.Nick)
-	if err != nil {
+	if _, err := h.openDirect(ctx, id, p.Account, p.Nick); err != nil {
 		h.log.Info("a conversation cannot be opened", "room", id.Short(), "err", err)
-		return
-	}
-	var head uint64
-	d.room.View(func(st *rooms.State) { head = st.B.Seq })
-	if head > 0 && s.since > 0 {
-		evs, err := d.room.History(ctx, HistoryQuery{AfterTime: s.since - 1, BeforeSeq: head + 1, Limit: MaxHistory, Ops: []rooms.Op{rooms.OpSay}})
-		for i := range evs {
-			if err == nil {
-				d.event(&evs[i], nil)
-			}
-		}
 	}
 }
 

@@ -32,7 +32,7 @@ func (c *conn) bindResource(iq *element) (done bool, err error) {
 	c.srv.books.acquire(c.ctx, c.account)
 	if c.sess, err = c.attach(); err != nil {
 		c.sess = nil
-		c.srv.books.release(c.account)
+		c.srv.books.release(c.account, 0)
 		c.srv.unbind(c)
 		return refuse(toStanzaError(err))
 	}

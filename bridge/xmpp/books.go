@@ -50,6 +50,7 @@ type book struct {
 	Contacts map[string]contact `json:"contacts,omitempty"`
 	Private  map[string]string  `json:"private,omitempty"`
 	Card     string             `json:"card,omitempty"`
+	Gone     int64              `json:"gone,omitempty"` // ms: when the account's last client here went; 0 once its messages since were shown
 
 	refs  int
 	dirty bool
@@ -102,12 +103,17 @@ func (b *books) acquire(ctx context.Context, account string) {
 	k.refs++
 }
 
-func (b *books) release(account string) {
+// release gives back what acquire took; gone is when the client went (ms), 0 when it never came.
+func (b *books) release(account string, gone int64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if k := b.open[account]; k != nil {
-		if k.refs--; k.refs == 0 && !k.dirty {
-			delete(b.open, account)
+		if k.refs--; k.refs == 0 {
+			if gone != 0 {
+				k.Gone = gone
+			}
+			k.dirty = true // saved, then let go
+			b.wakeUp()
 		}
 	}
 }
@@ -122,12 +128,16 @@ func (b *books) change(account string, f func(k *book) bool) bool {
 	}
 	if f(k) {
 		k.dirty = true
-		select {
-		case b.wake <- struct{}{}:
-		default:
-		}
+		b.wakeUp()
 	}
 	return true
+}
+
+func (b *books) wakeUp() {
+	select {
+	case b.wake <- struct{}{}:
+	default:
+	}
 }
 
 // contact returns an account's contact.

@@ -52,12 +52,13 @@ type conn struct {
 	carbons  bool
 	roster   bool              // asked for the roster: gets pushes
 	archived map[string]uint64 // sequence numbers of archive ids that the client may page from
+	moment   map[string]moment // the same for the account's own archive
 }
 
 func newConn(s *Server, nc net.Conn) *conn {
 	c := &conn{
 		srv: s, nc: nc, out: newOutbox(s.limits.MaxQueue), gone: make(chan struct{}), joins: make(chan struct{}, maxJoins), wishes: make(chan struct{}, maxWishes),
-		seats: map[*bridge.Seat]*occupancy{}, joining: map[string]chan struct{}{}, archived: map[string]uint64{},
+		seats: map[*bridge.Seat]*occupancy{}, joining: map[string]chan struct{}{}, archived: map[string]uint64{}, moment: map[string]moment{},
 	}
 	c.lanes = newLanes(&c.work)
 	c.ctx, c.cancel = context.WithCancel(s.ctx)
@@ -177,13 +178,14 @@ func (c *conn) finish(err error) {
 	}
 	c.cancel()
 	c.lanes.close()
+	now := c.srv.hub.World().Now()
 	if c.sess != nil {
 		c.srv.unbind(c)
 		c.sess.Close(reason)
 	}
 	c.work.Wait()
 	if c.sess != nil {
-		c.srv.books.release(c.account)
+		c.srv.books.release(c.account, now)
 	}
 	c.mu.Lock()
 	nc := c.nc

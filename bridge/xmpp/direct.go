@@ -249,6 +249,9 @@ func withResource(bare, resource string) string {
 // when the other is a guest in one, else the account's or guest's own.
 func (c *conn) peerJID(d bridge.Delivery, l letter) string {
 	peer := d.Peer.Principal()
+	if !d.Self {
+		peer = d.Event.Principal() // the other may not be known here any more, or not yet
+	}
 	if ch := l.say.Tags[contextTag]; ch != "" {
 		if j := c.occupantOf(peer, d.Peer.Nick, strings.TrimPrefix(ch, "#")); j != "" {
 			return j

@@ -56,7 +56,7 @@ func (c *conn) accountInfo(iq, q *element) {
 	if !c.known(iq, q) {
 		return
 	}
-	c.send(resultOf(iq, infoOf("", []info.Identity{{Category: "account", Type: "registered"}}, []string{nsDiscoInfo, nsDiscoItems, nsPing, nsVCard, nsCarbons})))
+	c.send(resultOf(iq, infoOf("", []info.Identity{{Category: "account", Type: "registered"}}, []string{nsDiscoInfo, nsDiscoItems, nsPing, nsVCard, nsCarbons, nsMAM, nsSID, nsRSM})))
 }
 
 func (c *conn) noItems(iq, q *element) {

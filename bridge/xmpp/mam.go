@@ -46,14 +46,31 @@ func (c *conn) archiveQuery(iq, q *element, name string) {
 // archiveWanted is a query, read.
 type archiveWanted struct {
 	bridge.HistoryQuery
-	with *jid.JID
-	flip bool
+	with          *jid.JID
+	flip          bool
+	after, before []string // ids
 }
 
 func (c *conn) archivePage(iq, q *element, t *bridge.Seat) error {
-	w, err := c.readArchiveQuery(q, t)
+	w, err := readArchiveQuery(q)
 	if err != nil {
 		return err
+	}
+	for _, id := range w.after {
+		seq, err := c.locate(t, id)
+		if err != nil {
+			return err
+		}
+		w.AfterSeq = max(w.AfterSeq, seq)
+	}
+	for _, id := range w.before {
+		seq, err := c.locate(t, id)
+		if err != nil {
+			return err
+		}
+		if w.BeforeSeq == 0 || seq < w.BeforeSeq {
+			w.BeforeSeq = seq
+		}
 	}
 	room, none := c.srv.roomJID(t.Name()), w.Limit == 0
 	if none {
@@ -119,7 +136,7 @@ func (c *conn) sendArchived(queryID, room string, ev *rooms.Event, with *jid.JID
 	c.sendSlow(el(nsClient, "message", at("from", room), result))
 }
 
-func (c *conn) readArchiveQuery(q *element, t *bridge.Seat) (archiveWanted, error) {
+func readArchiveQuery(q *element) (archiveWanted, error) {
 	w := archiveWanted{HistoryQuery: bridge.HistoryQuery{Ops: archivedOps(), Limit: maxPage}}
 	w.flip = q.child(nsMAM, "flip-page") != nil
 	p, err := pageWanted(q.child(nsRSM, "set"))
@@ -154,22 +171,12 @@ func (c *conn) readArchiveQuery(q *element, t *bridge.Seat) (archiveWanted, erro
 	}
 	for _, id := range []string{p.after, v["after-id"]} {
 		if id != "" {
-			seq, err := c.locate(t, id)
-			if err != nil {
-				return w, err
-			}
-			w.AfterSeq = max(w.AfterSeq, seq)
+			w.after = append(w.after, id)
 		}
 	}
 	for _, id := range []string{p.before, v["before-id"]} {
 		if id != "" {
-			seq, err := c.locate(t, id)
-			if err != nil {
-				return w, err
-			}
-			if w.BeforeSeq == 0 || seq < w.BeforeSeq {
-				w.BeforeSeq = seq
-			}
+			w.before = append(w.before, id)
 		}
 	}
 	w.Newest = p.last || p.before != ""

@@ -14,6 +14,7 @@ func (c *conn) ownPresence(e *element) {
 			c.later("contacts", func() {
 				c.catchUp()
 				c.showContacts()
+				c.showMissed()
 			})
 		}
 	case "unavailable":

@@ -1,6 +1,8 @@
 package xmpp
 
 import (
+	"slices"
+
 	"mellium.im/xmpp/jid"
 
 	"warren/bridge"
@@ -168,8 +170,8 @@ func (c *conn) sendSubscription(peer, kind, status string) {
 	c.send(p)
 }
 
-// catchUp folds in what was said while no client of the account was connected here, conversation by conversation.
-func (c *conn) catchUp() {
+// conversations returns the accounts with which the client's account has a conversation, sorted.
+func (c *conn) conversations() []string {
 	var peers []string
 	c.srv.hub.World().Directory(func(d *rooms.Directory) {
 		for _, r := range d.Rooms {
@@ -177,13 +179,19 @@ func (c *conn) catchUp() {
 				continue
 			}
 			for i, m := range r.Members {
-				if o := r.Members[1-i]; string(m) == c.account && o.IsAccount() {
+				if o := r.Members[1-i]; string(m) == c.account && o.IsAccount() && o != m {
 					peers = append(peers, string(o))
 				}
 			}
 		}
 	})
-	for _, peer := range peers {
+	slices.Sort(peers)
+	return peers
+}
+
+// catchUp folds in what was said while no client of the account was connected here, conversation by conversation.
+func (c *conn) catchUp() {
+	for _, peer := range c.conversations() {
 		c.catchUpWith(peer)
 	}
 }

@@ -183,6 +183,8 @@ func accountQueries() map[query]iqHandler {
 		{"set", nsVCard, "vCard"}:      (*conn).vcardSet,
 		{"get", nsPrivate, "query"}:    (*conn).privateGet,
 		{"set", nsPrivate, "query"}:    (*conn).privateSet,
+		{"get", nsMAM, "query"}:        func(c *conn, iq, q *element) { c.archiveForm(iq, q, "") },
+		{"set", nsMAM, "query"}:        (*conn).ownArchive,
 		{"get", nsBlocking, "blocklist"}: func(c *conn, iq, _ *element) {
 			c.send(resultOf(iq, el(nsBlocking, "blocklist")))
 		},
