@@ -26,7 +26,7 @@ type xmppEvent struct {
 	Subject *string
 	SID     string
 	Old     bool
-	Invited bool
+	Invited string // to this room
 	Codes   []int
 	Extra   []string
 	Count   int

@@ -55,13 +55,13 @@ class Client(ClientXMPP):
                 self.archived.append((result.get("id"), forwarded))
             return
         sid = xml.find(SID)
-        invite = xml.find("%s/{http://jabber.org/protocol/muc#user}invite" % MUC_USER)
+        invite = xml.find("{jabber:x:conference}x")  # a direct invitation (XEP-0249)
         body = xml.find("{jabber:client}body")
         subject = xml.find("{jabber:client}subject")
         tell(
             event="message", type=message["type"], id=message["id"], room=message["from"].bare, nick=message["from"].resource,
             text=None if body is None else body.text or "", subject=None if subject is None else subject.text or "",
-            sid=None if sid is None else sid.get("id"), old=xml.find(DELAY) is not None, invited=invite is not None,
+            sid=None if sid is None else sid.get("id"), old=xml.find(DELAY) is not None, invited=None if invite is None else invite.get("jid"),
             extra=[c.tag for c in xml],
         )
 
