@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"time"
 
 	"warren/node/bootstrap"
@@ -23,6 +24,8 @@ const (
 	admitTime    = 15 * time.Second // for ordering an admission
 	welcomeBytes = 6 << 20          // of the directory's log in the answer; the rest is pulled later
 	welcomeCount = 20_000
+
+	maxInviteAddrs = 4 // two transports on two addresses: a link that fits into a line of chat and a QR code
 )
 
 // welcome is what a newcomer gets: enough to check the directory by itself.
@@ -153,7 +156,7 @@ func (n *Node) sponsor() string {
 // Invite makes an invitation for uses nodes that is good for life.
 func (n *Node) Invite(life time.Duration, uses int) (string, error) {
 	height, hash := n.host.Dir().Head()
-	addrs := n.over.Addrs()
+	addrs := inviteAddrs(n.over.Addrs())
 	inv := invite.Invite{
 		Network: n.genesis.ID(), Name: n.genesis.Name, Addrs: addrs[:min(len(addrs), 8)], DirHeight: height, DirHash: hash,
 		Expires: time.Now().Add(life).Unix(), Uses: uses, Sponsor: n.sponsor(),
@@ -166,6 +169,23 @@ func (n *Node) Invite(life time.Duration, uses int) (string, error) {
 		return "", err
 	}
 	return made.String(), nil
+}
+
+// inviteAddrs picks the addresses for a link: those that others can reach first, this machine's loopback only when there is nothing else, so
+// that the link stays short.
+func inviteAddrs(all []string) []string {
+	var far, near []string
+	for _, a := range all {
+		if strings.HasPrefix(a, "/ip4/127.") || strings.HasPrefix(a, "/ip6/::1/") {
+			near = append(near, a)
+		} else {
+			far = append(far, a)
+		}
+	}
+	if len(far) == 0 {
+		far = near
+	}
+	return far[:min(len(far), maxInviteAddrs)]
 }
 
 // JoinStep tells a person how joining goes on.

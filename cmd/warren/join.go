@@ -23,6 +23,7 @@ const browseTime = 2 * time.Second
 func invite(c *call) error {
 	hours := c.flags.Int("hours", 24*7, "how long the invitation is good for")
 	uses := c.flags.Int("uses", 1, "how many nodes may join with it")
+	asQR := c.flags.Bool("qr", false, "draw it as a QR code too")
 	if err := c.parse(); err != nil {
 		return err
 	}
@@ -33,7 +34,13 @@ func invite(c *call) error {
 	if err := c.running("POST", "/invite", inviteRequest{*hours, *uses}, &link); err != nil {
 		return err
 	}
+	if *c.json {
+		return printJSON(c, map[string]any{"link": link, "hours": *hours, "uses": *uses})
+	}
 	fmt.Fprintln(c.out, link)
+	if *asQR {
+		return printQR(c.out, link)
+	}
 	return nil
 }
 

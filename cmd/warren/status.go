@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"text/tabwriter"
 	"time"
 )
@@ -47,9 +48,15 @@ func status(c *call) error {
 	fmt.Fprintln(w, "\t\t\t")
 	fmt.Fprintln(w, "ROOM\tPEOPLE\tHEIGHT\tLED BY\tCONTROLLED BY")
 	for _, r := range append(s.Rooms, s.Directory) {
+		if strings.HasPrefix(r.Name, "#=") {
+			continue // conversations of two are nobody else's business; --json has them
+		}
 		leader := names[r.Leader]
-		if r.Leader == "" {
+		switch {
+		case r.Leader == "":
 			leader = "nobody: frozen"
+		case r.Frozen:
+			leader += " (frozen)"
 		}
 		list := ""
 		for _, id := range r.Controllers {
