@@ -235,18 +235,18 @@ func (x *node) restart(t testing.TB) time.Duration {
 	return took
 }
 
-// memory returns the node's resident set in bytes.
-func (x *node) memory(t testing.TB) int64 {
+// memory returns the node's resident set in bytes: now ("VmRSS"), or the highest so far ("VmHWM").
+func (x *node) memory(t testing.TB, which string) int64 {
 	t.Helper()
 	data, err := os.ReadFile("/proc/" + itoa(x.PID) + "/status")
 	if err != nil {
 		t.Fatal(err)
 	}
 	for line := range strings.Lines(string(data)) {
-		if f := strings.Fields(line); len(f) == 3 && f[0] == "VmRSS:" {
+		if f := strings.Fields(line); len(f) == 3 && f[0] == which+":" {
 			return atoi(t, f[1]) << 10
 		}
 	}
-	t.Fatalf("no VmRSS of %s", x.Name)
+	t.Fatalf("no %s of %s", which, x.Name)
 	return 0
 }
