@@ -195,3 +195,14 @@ func TestScram(t *testing.T) {
 		})
 	}
 }
+
+func TestPasswordsAreNotEchoed(t *testing.T) {
+	w := newWorld(t)
+	w.user(0, "ann", "echo-message")
+	w.script(`
+		ann> PRIVMSG NickServ :REGISTER hunter2
+		ann< PRIVMSG NickServ :REGISTER ***
+		ann< 900 ann
+		ann! hunter2
+	`)
+}

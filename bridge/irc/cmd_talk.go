@@ -157,8 +157,12 @@ func (c *conn) toNick(r *reply, command, nick string, say rooms.Say) {
 	switch rooms.Fold(nick) {
 	case rooms.Fold(nickServ):
 		if command == "PRIVMSG" {
+			words := strings.Fields(say.Text)
+			if len(words) > 1 {
+				say.Text = words[0] + " ***" // no password comes back, where it would be shown and logged
+			}
 			c.echo(r, &say, nickServ)
-			c.nickServ(r, strings.Fields(say.Text))
+			c.nickServ(r, words)
 		}
 		return
 	case bridge.BotNick:

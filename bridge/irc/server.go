@@ -85,7 +85,7 @@ func (s *Server) Start() error {
 	return nil
 }
 
-// Serve accepts connections until Close (it returns nil then) or until the listener fails. It closes the listener.
+// Serve accepts connections until Close or until the listener is closed (it returns nil then), or until the listener fails. It closes the listener.
 func (s *Server) Serve(l net.Listener) error {
 	s.mu.Lock()
 	if s.closed {
@@ -106,7 +106,7 @@ func (s *Server) Serve(l net.Listener) error {
 			s.Handle(nc)
 			continue
 		}
-		if s.ctx.Err() != nil {
+		if s.ctx.Err() != nil || errors.Is(err, net.ErrClosed) {
 			return nil
 		}
 		if !passing(err) {
@@ -123,9 +123,6 @@ func (s *Server) Serve(l net.Listener) error {
 
 // passing reports whether accepting may work again later.
 func passing(err error) bool {
-	if errors.Is(err, net.ErrClosed) {
-		return false
-	}
 	var op *net.OpError
 	return errors.As(err, &op)
 }
