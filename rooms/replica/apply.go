@@ -62,6 +62,7 @@ func (r *Replica) apply(d *rooms.Decision, own bool) {
 	if !r.directory {
 		view = r.h.view(d.Header.Dir)
 	}
+	counter := r.chain.Machine.Base().Counters[r.h.self]
 	r.mu.Lock()
 	events, err := r.chain.Accept(d, view, r.h.sigs.check)
 	if err == nil {
@@ -97,7 +98,7 @@ func (r *Replica) apply(d *rooms.Decision, own bool) {
 	for i := range events {
 		r.dispatch(&events[i], cookies[i])
 	}
-	r.out.decided(r, d)
+	r.out.decided(r, d, counter)
 	r.releaseSyncs()
 	if r.directory {
 		r.h.directoryMoved()

@@ -85,20 +85,23 @@ func (r *Replica) restored() (*order.Restored, error) {
 	return out, nil
 }
 
-// control starts or ends this node's controller, as the room's state asks. boot: the copy was just loaded.
+// control starts this node's controller, as the room's state asks: for one of the controllers, for a newcomer that has caught up, and for one that
+// was a controller and has not been dismissed yet: the others may need its vote until a majority knows durably that they do not.
 func (r *Replica) control(boot bool) {
-	mine := slices.Contains(r.controllers(), r.h.self)
-	switch {
-	case !mine && r.ctl != nil && r.recruit == nil:
-		r.dropController()
-	case r.ctl == nil && r.broken == nil && (mine || r.recruit != nil && r.recruit.caughtUp):
+	if r.ctl != nil || r.broken != nil {
+		return
+	}
+	if slices.Contains(r.controllers(), r.h.self) || r.recruit != nil && r.recruit.caughtUp || boot && r.undismissed() {
 		if err := r.startController(); err != nil {
 			r.h.log.Error("this node cannot control the room", "room", r.id.Short(), "err", err)
 		}
 	}
-	if boot && r.ctl == nil {
-		r.setLeader(rooms.NodeID{})
-	}
+}
+
+// undismissed reports whether the disk holds a controller's life that was not ended.
+func (r *Replica) undismissed() bool {
+	stored, err := r.restored()
+	return err == nil && stored.Alive && stored.Snapshot != nil
 }
 
 func (r *Replica) startController() error {
@@ -177,6 +180,7 @@ func (r *Replica) payloadHash(height uint64) (rooms.Hash, bool) {
 	return d.Header.Payload, true
 }
 
+// dropController forgets the raft state but for what must never be forgotten: that there was a life, and what was promised.
 func (r *Replica) dropController() {
 	r.ctl = nil
 	r.setLeader(rooms.NodeID{})
@@ -251,9 +255,14 @@ func (r *Replica) sendOrder(m order.Message) {
 	}
 }
 
-// brokenController drops the raft state and comes back with a new life: signatures carry the truth, raft only the order.
+// brokenController drops the raft state and, where the room still wants this node, comes back with a new life: signatures carry the truth, raft
+// only the order.
 func (r *Replica) brokenController(why error) {
-	r.h.log.Error("the controller stopped and starts anew", "room", r.id.Short(), "err", why)
+	if errors.Is(why, order.ErrDismissed) {
+		r.h.log.Info("this node controls the room no more", "room", r.id.Short())
+	} else {
+		r.h.log.Error("the controller stopped and starts anew", "room", r.id.Short(), "err", why)
+	}
 	r.dropController()
 	r.control(false)
 }

@@ -233,8 +233,11 @@ func (r *Replica) tickFollow(now time.Time) {
 		}
 		r.releaseSyncs()
 	}
-	if r.controlsNow() {
-		return
+	if !r.leader.IsZero() {
+		r.led = now
+	}
+	if r.controlsNow() && now.Sub(r.led) < 2*r.h.cfg.Election {
+		return // what it misses comes with raft; without a leader for long, the others may have gone on without this node
 	}
 	if !r.source.IsZero() && r.h.alive(r.source) && now.Sub(r.asked) < subscribeEvery {
 		return

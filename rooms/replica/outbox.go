@@ -134,13 +134,8 @@ func (r *Replica) resend() {
 
 // send hands one wish to the leading controller (or all). false: nobody to send to.
 func (r *Replica) send(w *wish, all bool) bool {
-	if r.ctl != nil {
-		if !r.submitHere(&w.req, r.h.self) {
-			return false
-		}
-		if !all {
-			return true
-		}
+	if r.ctl != nil && r.submitHere(&w.req, r.h.self) && !all {
+		return true
 	}
 	data := rooms.Marshal(&w.req)
 	if !all {
@@ -193,8 +188,8 @@ func (r *Replica) tickOutbox(now time.Time) {
 }
 
 // decided finishes the wishes that a decision gave a verdict to, and renumbers the rest when one of this node's counters went to a request
-// of an earlier life.
-func (o *outbox) decided(r *Replica, d *rooms.Decision) {
+// of an earlier life. counter is this node's last one before the decision.
+func (o *outbox) decided(r *Replica, d *rooms.Decision, counter uint64) {
 	mine := false
 	for i := range d.Batch.Requests {
 		req := &d.Batch.Requests[i]
@@ -202,13 +197,17 @@ func (o *outbox) decided(r *Replica, d *rooms.Decision) {
 			continue
 		}
 		mine = true
+		kind := d.Verdicts.At(i)
+		took := kind != errs.Void && req.Counter == counter+1
+		if took {
+			counter++
+		}
 		id := req.ID()
 		j := slices.IndexFunc(o.pending, func(w *wish) bool { return w.id == id })
 		if j < 0 {
 			continue
 		}
-		kind := d.Verdicts.At(i)
-		if kind == errs.Stale {
+		if !took && kind != errs.Void {
 			continue // too early (one before it is missing), or its counter went to a request of an earlier life: it is sent again
 		}
 		w := o.pending[j]

@@ -58,6 +58,7 @@ type Replica struct {
 	held      map[uint64]*rooms.Decision // certified but not yet applicable
 	source    rooms.NodeID               // who pushes to this node
 	asked     time.Time                  // when the source was last asked to
+	led       time.Time                  // when a leader was last known
 	pulling   bool
 	syncs     []*syncWait
 	nonce     uint64
@@ -82,7 +83,7 @@ func (h *Host) newReplica(id rooms.RoomID, chain *rooms.Chain) *Replica {
 		h: h, id: id, chain: chain, done: make(chan struct{}),
 		frames: make(chan inFrame, inboxFrames), calls: make(chan func(), inboxCalls), ticks: make(chan struct{}, 1),
 		watch: map[int]func(*rooms.Event, any){}, signals: map[int]func(rooms.NodeID, []byte){}, freezes: map[int]func(bool){},
-		subs: map[rooms.NodeID]*subscriber{}, held: map[uint64]*rooms.Decision{}, lastUse: time.Now(),
+		subs: map[rooms.NodeID]*subscriber{}, held: map[uint64]*rooms.Decision{}, lastUse: time.Now(), led: time.Now(),
 	}
 	_, r.directory = chain.Machine.(*rooms.Directory)
 	r.ctx, r.cancel = context.WithCancel(h.ctx)

@@ -336,7 +336,9 @@ func (r *Replica) tickRecruit(now time.Time) {
 	}
 	if now.Sub(r.recruit.last) > 2*changeGiveUp {
 		r.recruit = nil
-		r.control(false)
+		if r.ctl != nil {
+			r.dropController() // a learner that was not wanted in the end: nobody counts on its vote
+		}
 	}
 }
 
