@@ -19,7 +19,7 @@ func (s *State) configure(ctx *context, r *Request, b *Configure) (errs.Kind, *E
 			return kind, nil
 		}
 	}
-	acl := toggled(toggled(s.ACL, perms.Say, b.Moderated), perms.Enter, b.InviteOnly)
+	acl := toggled(toggled(s.ACL, perms.Say, b.Moderated), perms.Enter|perms.Read, b.InviteOnly)
 	if len(acl) > perms.MaxEntries {
 		return errs.Quota, nil
 	}

@@ -94,7 +94,7 @@ type (
 		TopicLock  *bool
 		Secret     *bool
 		Moderated  *bool // takes say from everyone (who has it by no nearer entry)
-		InviteOnly *bool // takes enter from everyone
+		InviteOnly *bool // takes enter and read from everyone: who enters, or is invited, may read all the same
 		Limit      *uint32
 		Key        *[]byte // verifier (see KeyVerifier); empty removes the password
 		Title      *string // the room's name for people

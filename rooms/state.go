@@ -216,9 +216,29 @@ func (s *State) List(kind Kind) []Object {
 	return out
 }
 
-// Decide asks perms whether who may do right in the room (obj nil) or to an object of it, at now (ms).
+// Decide asks perms whether who may do right in the room (obj nil) or to an object of it, at now (ms). Where nobody speaks of read, who is here,
+// is invited, or may enter, may read: a room by invitation only keeps its log from all others.
 func (s *State) Decide(who perms.Subject, right perms.Rights, obj *Object, now int64, g perms.Groups) perms.Answer {
-	return perms.Decide(s.query(who, right, obj, now, g))
+	q := s.query(who, right, obj, now, g)
+	a := perms.Decide(q)
+	if !a.OK && right == perms.Read && s.welcome(who, now, g) {
+		q.ACLs = append(q.ACLs, perms.ACL{{Who: who.Principal, Allow: perms.Read}})
+		return perms.Decide(q)
+	}
+	return a
+}
+
+// welcome reports whether who is an occupant, is invited, or may enter.
+func (s *State) welcome(who perms.Subject, now int64, g perms.Groups) bool {
+	if _, invited := s.Invited[who.Principal]; invited || perms.Decide(s.query(who, perms.Enter, nil, now, g)).OK {
+		return true
+	}
+	for _, o := range s.Occupants {
+		if o.Principal() == who.Principal {
+			return true
+		}
+	}
+	return false
 }
 
 func (s *State) query(who perms.Subject, right perms.Rights, obj *Object, now int64, g perms.Groups) perms.Query {
