@@ -40,6 +40,7 @@ func (c *conn) bindResource(iq *element) (done bool, err error) {
 		return false, err
 	}
 	c.startWriting()
+	c.lanes.start()
 	return true, nil
 }
 

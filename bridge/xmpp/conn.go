@@ -94,11 +94,8 @@ func (c *conn) serve(directTLS bool) {
 
 // run handles stanzas of a bound client until the stream ends.
 func (c *conn) run() error {
-	_ = c.nc.SetReadDeadline(time.Time{})
 	c.lastRead.Store(time.Now().UnixNano())
-	idle := time.AfterFunc(idleTime, func() {})
-	stopIdle := c.watchIdle(idle)
-	defer stopIdle()
+	defer c.watchIdle()()
 	for {
 		e, err := c.r.next()
 		if errors.Is(err, errStreamEnd) {
@@ -124,8 +121,7 @@ func (c *conn) drain() {
 }
 
 // watchIdle pings a client that is silent for idleTime, and ends the stream when it stays so for pingTime (half-open connections).
-func (c *conn) watchIdle(old *time.Timer) (stop func()) {
-	old.Stop()
+func (c *conn) watchIdle() (stop func()) {
 	var mu sync.Mutex
 	var t *time.Timer
 	stopped, pinged := false, false
@@ -238,8 +234,10 @@ func (c *conn) startWriting() {
 	c.mu.Lock()
 	c.writing = true
 	ended := c.ended
+	if !ended { // the time to log in counts no longer; that to say goodbye would
+		_ = c.nc.SetDeadline(time.Time{})
+	}
 	c.mu.Unlock()
-	_ = c.nc.SetWriteDeadline(time.Time{})
 	if ended {
 		c.out.finish(nil, true)
 	}

@@ -8,6 +8,7 @@ type lanes struct {
 	work *sync.WaitGroup // counts the goroutines
 
 	mu      sync.Mutex
+	started bool // put only queues before
 	closed  bool
 	pending int
 	queue   map[string][]func()
@@ -26,10 +27,20 @@ func (l *lanes) put(lane string, f func()) bool {
 	l.pending++
 	q, running := l.queue[lane]
 	l.queue[lane] = append(q, f)
-	if !running {
+	if !running && l.started {
 		l.work.Go(func() { l.run(lane) })
 	}
 	return true
+}
+
+// start lets run what has been put before: the hub may have something to tell before a client is wholly bound.
+func (l *lanes) start() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.started = true
+	for lane := range l.queue {
+		l.work.Go(func() { l.run(lane) })
+	}
 }
 
 func (l *lanes) run(lane string) {

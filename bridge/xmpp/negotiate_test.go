@@ -304,3 +304,18 @@ func TestCloseSaysSystemShutdown(t *testing.T) {
 		}
 	}
 }
+
+// A server that closes while clients are being bound waits for nobody.
+func TestCloseWhileBinding(t *testing.T) {
+	for range 20 {
+		x := newNetwork(t).node("n1", nil, "alice")
+		c := x.dial()
+		c.open()
+		c.plain("alice", password)
+		c.open()
+		c.send("<iq type='set' id='bind'><bind xmlns='" + nsBind + "'/></iq>")
+		if err := x.srv.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
