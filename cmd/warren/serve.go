@@ -45,6 +45,7 @@ func serveUntil(ctx context.Context, c *call, cfg config.Config) (err error) {
 		return err
 	}
 	defer v.close()
+	v.limit(cfg.Limits.Clients, log)
 	n, err := node.Open(cfg, true, log)
 	if err != nil {
 		return err
@@ -184,7 +185,7 @@ func (v *views) start(n *node.Node, hub *bridge.Hub, cfg config.Config, log *slo
 	x := xmpp.New(xmpp.Config{
 		Domain: domain, Hub: hub, Accounts: accountsOf(n), TLS: xmppTLS, RegistrationOpen: cfg.Accounts.Registration == "open", Version: version,
 		Logger: log, Roster: rosters{n.Store()},
-		Limits: xmpp.Limits{MaxStanza: int(cfg.Limits.Stanza), MaxConns: cfg.Limits.Clients, MaxPerAddress: perIP},
+		Limits: xmpp.Limits{MaxStanza: int(cfg.Limits.Stanza), MaxQueue: int(cfg.Limits.SendQueue), MaxConns: cfg.Limits.Clients, MaxPerAddress: perIP},
 	})
 	ends = append(ends, func() { _ = x.Close() })
 	for l, direct := range v.xmppPorts() {

@@ -82,20 +82,11 @@ type Log struct {
 
 // Limits is the section [limits].
 type Limits struct {
-	Clients           int      `toml:"clients" comment:"Clients connected at the same time, IRC and XMPP together. An idle one takes about 25 KiB of memory. 1 to 1000000."`
+	Clients           int      `toml:"clients" comment:"Clients connected at the same time, IRC and XMPP together. More are turned away. 1 to 1000000."`
 	SendQueue         Size     `toml:"send_queue" comment:"Bytes that wait for one client. One that reads too slowly is told so and disconnected; the history gives it back what it missed. 16KiB to 64MiB."`
-	Line              Size     `toml:"line" comment:"The longest IRC line without its tags. RFC 2812 says 512, and some clients break on more. 512B to 16KiB."`
 	Stanza            Size     `toml:"stanza" comment:"The longest XMPP stanza from a client. RFC 6120 wants at least 10000 bytes. 10000B to 1MiB."`
-	RequestsPerSecond int      `toml:"requests_per_second" comment:"Commands and messages of one client per second, in the long run. 1 to 10000."`
-	RequestBurst      int      `toml:"request_burst" comment:"Commands and messages that one client may send at once; joining some dozens of rooms after login must fit. 1 to 100000."`
-	LoginTime         Duration `toml:"login_time" comment:"How long a connection may take to log in, so that half-open ones do not pile up. 1s to 10m."`
-	LoginsPerMinute   int      `toml:"logins_per_minute" comment:"Failed logins of one address per minute, and of one account from all addresses, against guessing of passwords. 1 to 10000."`
-	RoomsPerClient    int      `toml:"rooms_per_client" comment:"Rooms that one client may be in at the same time. 1 to 10000."`
-	RoomsPerAccount   int      `toml:"rooms_per_account" comment:"Rooms that one account may own. 1 to 1000000."`
-	RoomsPerGuest     int      `toml:"rooms_per_guest" comment:"Temporary rooms that one guest may have at the same time. 0 means: guests only visit."`
-	ObjectsPerRoom    int      `toml:"objects_per_room" comment:"Documents, exits and other objects in one room; all of them are in memory at its replicas. 1 to 1000000."`
-	Document          Size     `toml:"document" comment:"The longest document. It is ordered and stored with the room, so all its replicas carry it. 1KiB to 1MiB."`
-	History           int      `toml:"history" comment:"Messages in one answer from a room's history. 1 to 10000."`
-	Found             int      `toml:"found" comment:"Things in one answer to a search. 1 to 1000."`
-	Peers             int      `toml:"peers" comment:"Other nodes connected at the same time. Each takes about 100 KiB of memory. 4 to 10000."`
+	RequestsPerSecond int      `toml:"requests_per_second" comment:"Commands and messages of one IRC client per second in the long run, when irc.flood_protection is on. 1 to 10000."`
+	RequestBurst      int      `toml:"request_burst" comment:"Commands and messages that one IRC client may send at once before that counts; joining some dozens of rooms after login must fit. 1 to 100000."`
+	LoginTime         Duration `toml:"login_time" comment:"How long an IRC connection may take to register, so that half-open ones do not pile up. 1s to 10m."`
+	History           int      `toml:"history" comment:"Messages in one answer to IRC's CHATHISTORY. 1 to 1000."`
 }

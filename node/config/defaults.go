@@ -44,21 +44,12 @@ func Default(dataDir string) Config {
 func defaultLimits() Limits {
 	return Limits{
 		Clients:           2000,
-		SendQueue:         96 * KiB,
-		Line:              512,
+		SendQueue:         256 * KiB,
 		Stanza:            64 * KiB,
 		RequestsPerSecond: 10,
 		RequestBurst:      60,
 		LoginTime:         Duration{30 * time.Second},
-		LoginsPerMinute:   10,
-		RoomsPerClient:    200,
-		RoomsPerAccount:   100,
-		RoomsPerGuest:     3,
-		ObjectsPerRoom:    10_000,
-		Document:          64 * KiB,
 		History:           1000,
-		Found:             50,
-		Peers:             200,
 	}
 }
 

@@ -54,7 +54,7 @@ password = "secret"
 name = "second"
 password = "secret"
 [limits]
-document = "128 kib"
+stanza = "128 kib"
 [xmpp]
 domain = "example.org"
 `)
@@ -71,7 +71,7 @@ domain = "example.org"
 	want.IRC.TLSKey = "/etc/key.pem"
 	want.IRC.MOTD = "file:" + filepath.Join(dir, "motd.txt")
 	want.IRC.Opers = []Oper{{"root", "secret"}, {"second", "secret"}}
-	want.Limits.Document = 128 * KiB
+	want.Limits.Stanza = 128 * KiB
 	want.XMPP.Domain = "example.org"
 	if diff := cmp.Diff(c, want); diff != "" {
 		t.Error(diff)
@@ -104,14 +104,14 @@ func TestLoadSaysWhereAndWhat(t *testing.T) {
 		{"numbers in a list of texts", "[irc]\nlisten = [6667]\n", `2:1: irc.listen: expected a list of texts`},
 		{"number for a duration", "[order]\nheartbeat = 100\n", `2:1: order.heartbeat: expected a duration in quotes`},
 		{"fraction for a duration", "[order]\nheartbeat = 0.1\n", `2:1: order.heartbeat: expected a duration in quotes`},
-		{"number for a size", "[limits]\ndocument = 65536\n", `2:1: limits.document: expected a size in quotes`},
+		{"number for a size", "[limits]\nstanza = 65536\n", `2:1: limits.stanza: expected a size in quotes`},
 		{"fraction for a number", "[limits]\nclients = 1.5\n", `2:1: limits.clients: expected a whole number`},
 		{"a huge number", "[limits]\nclients = 99999999999999999999\n", `2:11: limits.clients: `},
 		{"value for a section", "irc = 3\n", `1:1: irc: expected a section`},
 		{"section for a value", "[irc.listen]\n", `1:2: irc.listen: expected a list of texts`},
 		{"list for a section", "[[irc]]\n", `1:3: irc: expected a section`},
 		{"a bad duration", "[order]\nheartbeat = \"fast\"\n", `2:13: order.heartbeat: expected a duration such as "250ms", "1s" or "2m", found "fast"`},
-		{"a bad size", "[limits]\ndocument = \"64 KB\"\n", `2:12: limits.document: expected a size such as "512B", "96KiB" or "1MiB", found "64 KB"`},
+		{"a bad size", "[limits]\nstanza = \"64 KB\"\n", `2:10: limits.stanza: expected a size such as "512B", "96KiB" or "1MiB", found "64 KB"`},
 		{"a key twice", "[irc]\nlisten = []\nlisten = []\n", `3:1: listen: key listen is already defined`},
 		{"an open bracket", "[irc\n", `1:`},
 		{"not UTF-8", "[irc]\nmotd = \"\xff\"\n", `2:`},
@@ -179,7 +179,7 @@ func TestDataDirectoryOfAFileElsewhere(t *testing.T) {
 
 func FuzzLoad(f *testing.F) {
 	f.Add([]byte(Example()))
-	for _, s := range []string{"[irc]\nlisten = []", "irc.opers = [{name='a'}]", "[[irc.opers]]\nname = \"x\"", "[limits]\ndocument = '1KiB'", "a.b.c = {d = [1, [2]]}", "[node]\ndata = \"\\u0000\""} {
+	for _, s := range []string{"[irc]\nlisten = []", "irc.opers = [{name='a'}]", "[[irc.opers]]\nname = \"x\"", "[limits]\nstanza = '1KiB'", "a.b.c = {d = [1, [2]]}", "[node]\ndata = \"\\u0000\""} {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {

@@ -138,7 +138,7 @@ func TestLoadUndoesWrite(t *testing.T) {
 		c.Network.MDNS = rapid.Bool().Draw(t, "mdns")
 		c.Network.Listen = rapid.SampledFrom([][]string{{}, {"/ip4/127.0.0.1/tcp/1"}, c.Network.Listen}).Draw(t, "listen")
 		c.Limits.LoginTime = Duration{time.Duration(rapid.Int64Range(1e9, 6e11).Draw(t, "time"))}
-		c.Limits.Document = Size(rapid.Int64Range(1024, 1<<20).Draw(t, "size"))
+		c.Limits.Stanza = Size(rapid.Int64Range(10000, 1<<20).Draw(t, "size"))
 		if c.Validate() != nil {
 			return
 		}

@@ -164,20 +164,11 @@ func (c Config) checkLimits() *Error {
 	return firstOf(
 		number("limits.clients", l.Clients, 1, 1_000_000),
 		size("limits.send_queue", l.SendQueue, 16*KiB, 64*MiB),
-		size("limits.line", l.Line, 512, 16*KiB),
 		size("limits.stanza", l.Stanza, 10_000, MiB),
 		number("limits.requests_per_second", l.RequestsPerSecond, 1, 10_000),
 		number("limits.request_burst", l.RequestBurst, 1, 100_000),
 		span("limits.login_time", l.LoginTime, time.Second, 10*time.Minute),
-		number("limits.logins_per_minute", l.LoginsPerMinute, 1, 10_000),
-		number("limits.rooms_per_client", l.RoomsPerClient, 1, 10_000),
-		number("limits.rooms_per_account", l.RoomsPerAccount, 1, 1_000_000),
-		number("limits.rooms_per_guest", l.RoomsPerGuest, 0, 1000),
-		number("limits.objects_per_room", l.ObjectsPerRoom, 1, 1_000_000),
-		size("limits.document", l.Document, KiB, MiB),
-		number("limits.history", l.History, 1, 10_000),
-		number("limits.found", l.Found, 1, 1000),
-		number("limits.peers", l.Peers, 4, 10_000),
+		number("limits.history", l.History, 1, 1000),
 	)
 }
 

@@ -18,7 +18,6 @@ func TestValidate(t *testing.T) {
 		"a certificate":      func(c *Config) { c.IRC.TLSCert, c.IRC.TLSKey = "/a", "/b" },
 		"a node's name":      func(c *Config) { c.Node.Name = "4th-floor_2" },
 		"an encoded domain":  func(c *Config) { c.XMPP.Domain = "xn--bcher-kva.example" },
-		"guests only visit":  func(c *Config) { c.Limits.RoomsPerGuest = 0 },
 		"a text as a motd":   func(c *Config) { c.IRC.MOTD = "welcome\nto all" },
 		"registration shut":  func(c *Config) { c.Accounts.Registration = "closed" },
 		"an oper":            func(c *Config) { c.IRC.Opers = []Oper{{"root", "secret"}} },
@@ -61,7 +60,6 @@ func TestValidate(t *testing.T) {
 		"log.level":              {func(c *Config) { c.Log.Level = "" }},
 		"log.format":             {func(c *Config) { c.Log.Format = "xml" }},
 		"limits.send_queue":      {func(c *Config) { c.Limits.SendQueue = KiB }},
-		"limits.peers":           {func(c *Config) { c.Limits.Peers = 3 }},
 		"limits.login_time":      {func(c *Config) { c.Limits.LoginTime = Duration{} }},
 	} {
 		for i, change := range changes {
