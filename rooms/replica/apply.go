@@ -22,6 +22,9 @@ func (r *Replica) offer(d *rooms.Decision, from rooms.NodeID) {
 		if d.Header.Height > r.chain.Height+1 {
 			r.catchUp(from)
 		}
+		if !r.ready(d) {
+			r.h.dir.call(func() { r.h.dir.catchUp(from) }) // every node follows the directory, this one further than we do
+		}
 		return
 	}
 	if err := r.chain.Check(d); err != nil {
