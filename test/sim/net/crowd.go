@@ -40,7 +40,7 @@ func crowd(ctx context.Context, w *world.World, c Config) *sync.WaitGroup {
 
 func (p *person) live(ctx context.Context) {
 	on := false
-	for p.pause(ctx, 100*time.Millisecond, 900*time.Millisecond) {
+	for p.pause(ctx, 200*time.Millisecond, 1300*time.Millisecond) {
 		if !on {
 			on = p.u.TryOn(p.node) == nil
 			continue
