@@ -48,6 +48,7 @@ type demoInfo struct {
 
 func demo(c *call) error {
 	count := c.flags.Int("nodes", 4, "how many nodes, 1 to 64")
+	level := c.flags.String("log", "", "log level of the nodes: debug, info, warn, error (default: warn)")
 	if err := c.parse(); err != nil {
 		return err
 	}
@@ -68,7 +69,7 @@ func demo(c *call) error {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	d := &demoRun{c: c, self: self, base: base, ports: map[int]bool{}}
+	d := &demoRun{c: c, self: self, base: base, level: *level, ports: map[int]bool{}}
 	defer d.stop()
 	runtime.LockOSThread() // the nodes end with the thread that started them
 	begin := time.Now()
@@ -91,6 +92,7 @@ type demoRun struct {
 	c     *call
 	self  string
 	base  string
+	level string
 	nodes []*demoNode
 	ports map[int]bool
 	out   sync.Mutex // one line at a time
@@ -153,6 +155,12 @@ func (d *demoRun) prepare(i int) (*demoNode, error) {
 	cfg.Network.Listen = []string{"/ip4/127.0.0.1/tcp/" + peer, "/ip4/127.0.0.1/udp/" + peer + "/quic-v1"}
 	cfg.IRC.Listen, cfg.XMPP.Listen = []string{n.IRC}, []string{n.XMPP}
 	cfg.IRC.FloodProtection = false // a demo is to be played with, by scripts too
+	if d.level != "" {
+		cfg.Log.Level = d.level
+	}
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
 	path := filepath.Join(n.Data, config.FileName)
 	if _, err := os.Stat(path); err == nil {
 		return nil, fmt.Errorf("%s holds a node already: the demo wants an empty --data", n.Data)

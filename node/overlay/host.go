@@ -56,6 +56,7 @@ func (o *Overlay) newHost() (host.Host, error) {
 		libp2p.ConnectionGater(o.strangers),
 		libp2p.ConnectionManager(conns),
 		libp2p.WithDialTimeout(dialTimeout),
+		libp2p.DialRanker(rankAddrs),
 	}
 	if len(o.cfg.Listen) == 0 {
 		opts = append(opts, libp2p.NoListenAddrs)
