@@ -88,9 +88,10 @@ const (
 	snapshotEvery   = 256  // heights between snapshots on this node's disk
 	maxHeldBack     = 64   // decisions waiting for a directory version or a gap
 	resendAfter     = 250 * time.Millisecond
-	giveUpAfter     = 10 * time.Minute // a wish without verdict is given up: who waits for it has gone away by then
-	importTime      = 10 * time.Second // for ordering an import in the directory
-	frozenAfter     = 3 * time.Second  // a wish without verdict for so long means that the room is frozen, whatever liveness says
+	giveUpAfter     = 10 * time.Minute       // a wish without verdict is given up: who waits for it has gone away by then
+	importTime      = 10 * time.Second       // for ordering an import in the directory
+	frozenAfter     = 3 * time.Second        // a wish without verdict for so long means that the room is frozen, whatever liveness says
+	askEvery        = 200 * time.Millisecond // a question for the room's head is repeated after this
 	subscribeEvery  = 4 * time.Second
 	subscriberLife  = 12 * time.Second
 	stewardEvery    = 500 * time.Millisecond

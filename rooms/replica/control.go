@@ -247,6 +247,9 @@ func (r *Replica) drive() {
 	if r.out.again {
 		r.resend()
 	}
+	if r.askAgain {
+		r.settleSyncs(time.Now())
+	}
 }
 
 func (r *Replica) sendOrder(m order.Message) {

@@ -216,6 +216,19 @@ func (r *Replica) informed() []rooms.NodeID {
 	return slices.DeleteFunc(list, func(n rooms.NodeID) bool { return n == r.h.self })
 }
 
+// settleSyncs lets those go who wait for a head that this node itself knows, and asks again for the others.
+func (r *Replica) settleSyncs(now time.Time) {
+	r.askAgain = false
+	if r.leads {
+		for _, w := range r.syncs {
+			w.known, w.height = true, 0
+		}
+	} else {
+		r.askHeads(now)
+	}
+	r.releaseSyncs()
+}
+
 // tickFollow renews what a copy without a controller lives on: somebody who pushes.
 func (r *Replica) tickFollow(now time.Time) {
 	for n, s := range r.subs {
@@ -223,15 +236,8 @@ func (r *Replica) tickFollow(now time.Time) {
 			delete(r.subs, n)
 		}
 	}
-	if len(r.syncs) > 0 && now.Sub(r.askedHead) > 200*time.Millisecond {
-		if r.leads {
-			for _, w := range r.syncs {
-				w.known, w.height = true, 0
-			}
-		} else {
-			r.askHeads(now)
-		}
-		r.releaseSyncs()
+	if len(r.syncs) > 0 && now.Sub(r.askedHead) > askEvery {
+		r.settleSyncs(now)
 	}
 	if !r.leader.IsZero() {
 		r.led = now

@@ -63,6 +63,7 @@ type Replica struct {
 	syncs     []*syncWait
 	nonce     uint64
 	askedHead time.Time
+	askAgain  bool         // somebody leads now: those who wait for the head need not wait for the next round
 	recruit   *recruitment // this node is asked to control the room
 	stew      steward
 	lastUse   time.Time
@@ -340,6 +341,7 @@ func (r *Replica) setLeader(n rooms.NodeID) {
 	r.mu.Unlock()
 	if !n.IsZero() {
 		r.out.resendSoon()
+		r.askAgain = len(r.syncs) > 0
 	}
 }
 
