@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/ed25519"
 	"crypto/rand"
+	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -288,6 +289,7 @@ func (d *dataDir) become(want rooms.Hash, inv *invite.Invite, from rooms.NodeID,
 	}
 	return d.setGenesis(w.Genesis, func(b *store.Batch) {
 		id := w.Genesis.Directory()
+		b.Put(store.Meta, []byte(sinceKey), binary.BigEndian.AppendUint64(nil, chain.Height))
 		for i, dec := range w.Decisions {
 			b.Put(store.Decisions, store.HeightKey(id, uint64(i)+1), dec)
 		}

@@ -3,6 +3,7 @@ package node
 import (
 	"context"
 	"crypto/ed25519"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -30,7 +31,11 @@ var (
 	ErrMember = errors.New("the data directory belongs to a network already")
 )
 
-const genesisKey = "genesis" // in store.Meta
+// Keys in store.Meta.
+const (
+	genesisKey = "genesis"
+	sinceKey   = "since" // directory height (uint64 BE) at which this disk begins; absent: the founder's
+)
 
 // Node is one peer. Make it with Open, bring it up with Start, end it with Close.
 type Node struct {
@@ -191,8 +196,12 @@ func (n *Node) assemble() (err error) {
 	if err != nil {
 		return err
 	}
+	since, err := n.since()
+	if err != nil {
+		return errors.Join(err, n.over.Close())
+	}
 	n.host, err = replica.New(replica.Config{
-		Key: n.key, Genesis: n.genesis, Store: disk{n.store}, Net: network{n.over}, Logger: n.log,
+		Key: n.key, Genesis: n.genesis, Since: since, Store: disk{n.store}, Net: network{n.over}, Logger: n.log,
 		Heartbeat: n.cfg.Order.Heartbeat.Duration, Election: n.cfg.Order.ElectionTimeout.Duration,
 		Tick: n.parts.Tick, Lease: n.parts.Lease, Away: n.parts.Away,
 		Opened:  func(r *replica.Replica) { n.finder.RoomOpened(r.ID(), r.View) },
@@ -212,6 +221,18 @@ func (n *Node) assemble() (err error) {
 		return errors.Join(err, n.over.Close())
 	}
 	return nil
+}
+
+// since returns the directory height at which this node's disk begins.
+func (n *Node) since() (uint64, error) {
+	data, err := n.store.Get(store.Meta, []byte(sinceKey))
+	if err != nil || data == nil {
+		return 0, err
+	}
+	if len(data) != 8 {
+		return 0, errors.New("the data directory is damaged: " + sinceKey)
+	}
+	return binary.BigEndian.Uint64(data), nil
 }
 
 // Start brings the node up. It does not wait for other nodes.

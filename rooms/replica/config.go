@@ -59,6 +59,7 @@ type Net interface {
 type Config struct {
 	Key     ed25519.PrivateKey
 	Genesis rooms.Genesis
+	Since   uint64 // directory height at which this node's disk begins; older rooms are never founded here (0: the network's founder)
 	Store   Store
 	Net     Net
 	Logger  *slog.Logger

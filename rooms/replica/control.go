@@ -110,7 +110,7 @@ func (r *Replica) startController() error {
 		return err
 	}
 	base := r.chain.Machine.Base()
-	founding := r.chain.Height == 0 && base.Since == 0 && slices.Contains(base.Controllers, r.h.self) && !stored.Alive && stored.Incarnation == 0
+	founding := r.chain.Height == 0 && base.Since == 0 && slices.Contains(base.Controllers, r.h.self) && !stored.Alive && stored.Incarnation == 0 && r.foundable()
 	cfg := order.Config{
 		Self: r.h.self, Key: r.h.cfg.Key, Verify: r.h.sigs.check, PayloadHash: r.payloadHash, Restored: stored,
 		Incarnation: max(uint64(r.h.Now()), stored.Incarnation+1), Founding: founding, Voters: slices.Clone(base.Controllers),
@@ -139,6 +139,17 @@ func (r *Replica) startController() error {
 	r.ctl.DirectoryAt(r.directoryAt, r.newestDir())
 	r.founding = founding && base.Controllers[0] == r.h.self
 	return nil
+}
+
+// foundable reports whether the room is younger than this node's disk. A node that lost its disk and came back with its old key must not found
+// a room anew: it may have voted in it and not know.
+func (r *Replica) foundable() bool {
+	if r.directory {
+		return r.h.cfg.Since == 0
+	}
+	young := false
+	r.h.Directory(func(d *rooms.Directory) { young = d.Rooms[r.id].From > r.h.cfg.Since })
+	return young
 }
 
 // foundTogether makes the first of the founding controllers lead as soon as enough others are there, instead of after a time-out. Each try

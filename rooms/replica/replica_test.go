@@ -168,7 +168,7 @@ type world struct {
 	stores  map[string]*memStore
 	hosts   map[string]*Host
 	away    time.Duration
-	stops   []func()
+	since   map[string]uint64 // directory height at which a node's disk begins
 }
 
 func key(name string) ed25519.PrivateKey {
@@ -179,7 +179,7 @@ func key(name string) ed25519.PrivateKey {
 func node(name string) rooms.NodeID { return rooms.NodeOf(key(name).Public().(ed25519.PublicKey)) }
 
 func newWorld(t *testing.T) *world {
-	return &world{t: t, lan: &lan{nodes: map[rooms.NodeID]*port{}}, stores: map[string]*memStore{}, hosts: map[string]*Host{},
+	return &world{t: t, lan: &lan{nodes: map[rooms.NodeID]*port{}}, stores: map[string]*memStore{}, hosts: map[string]*Host{}, since: map[string]uint64{},
 		genesis: rooms.Genesis{Name: "test", Domain: "localhost", Founder: node("n1"), FounderName: "n1"}}
 }
 
@@ -193,7 +193,7 @@ func (w *world) start(name string) *Host {
 	if testing.Verbose() {
 		log = slog.New(slog.NewTextHandler(w.t.Output(), nil)).With("node", name)
 	}
-	h, err := New(Config{Key: key(name), Genesis: w.genesis, Store: w.stores[name], Net: p, Logger: log, Lease: 5 * time.Second, Away: w.away})
+	h, err := New(Config{Key: key(name), Genesis: w.genesis, Since: w.since[name], Store: w.stores[name], Net: p, Logger: log, Lease: 5 * time.Second, Away: w.away})
 	if err != nil {
 		w.t.Fatal(err)
 	}
