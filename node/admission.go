@@ -80,7 +80,7 @@ func (n *Node) admitInvited(ctx context.Context, from rooms.NodeID, req bootstra
 		return errors.New("the invitation was signed by a node that does not belong to the network (any more)")
 	}
 	return n.admit(ctx, &rooms.AdmitNode{
-		Node: from, Name: nameOr(req.Name, from), Sponsor: inv.Sponsor, Invite: hex.EncodeToString(inv.ID[:]), Uses: uint32(inv.Uses),
+		Node: from, Name: nameOr(req.Name, from), Label: req.Label, Sponsor: inv.Sponsor, Invite: hex.EncodeToString(inv.ID[:]), Uses: uint32(inv.Uses),
 	})
 }
 
@@ -138,7 +138,7 @@ func (n *Node) AdmitCode(ctx context.Context, code string) (bootstrap.Newcomer, 
 	if err != nil {
 		return who, err
 	}
-	return who, n.admit(ctx, &rooms.AdmitNode{Node: who.ID, Name: nameOr(who.Name, who.ID), Sponsor: n.sponsor()})
+	return who, n.admit(ctx, &rooms.AdmitNode{Node: who.ID, Name: nameOr(who.Name, who.ID), Label: who.Label, Sponsor: n.sponsor()})
 }
 
 func (n *Node) sponsor() string {
@@ -201,7 +201,7 @@ func Join(ctx context.Context, cfg config.Config, link string, found *overlay.Fo
 
 // JoinWith is Join with some parts given. A given store may be closed afterwards (the caller need not care: closing twice does no harm).
 func JoinWith(ctx context.Context, cfg config.Config, parts Parts, link string, found *overlay.Found, say JoinStep, log *slog.Logger) error {
-	req := bootstrap.Request{Link: link, Name: cfg.Node.Name}
+	req := bootstrap.Request{Link: link, Name: cfg.Node.Name, Label: cfg.Node.Label}
 	var want rooms.Hash
 	var inv *invite.Invite
 	var addrs []string

@@ -18,7 +18,7 @@ var network = [32]byte{1, 2, 3}
 func TestMessagesSurviveTheWire(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		addrs := rapid.SliceOfN(rapid.StringMatching(`/ip4/[0-9.]{7}/tcp/[0-9]{1,5}`), 0, maxAddrs)
-		r := Request{Link: rapid.StringMatching(`(warren:[a-z]{1,40})?`).Draw(t, "link"), Name: rapid.StringMatching(`[a-z]{0,32}`).Draw(t, "name"), Addrs: addrs.Draw(t, "addrs")}
+		r := Request{Link: rapid.StringMatching(`(warren:[a-z]{1,40})?`).Draw(t, "link"), Name: rapid.StringMatching(`[a-z]{0,32}`).Draw(t, "name"), Label: rapid.StringMatching(`[a-z ]{0,64}`).Draw(t, "label"), Addrs: addrs.Draw(t, "addrs")}
 		got, err := DecodeRequest(r.Encode())
 		if err != nil || !cmp.Equal(r, got) {
 			t.Fatalf("%v, %s", err, cmp.Diff(r, got))
@@ -42,6 +42,7 @@ func TestMalformedMessagesAreRefused(t *testing.T) {
 		"a terminal escape":          Request{Name: "a\x1b[2J"}.Encode(),
 		"too many addresses":         Request{Addrs: make([]string, maxAddrs+1)}.Encode(),
 		"an address that is none":    Request{Addrs: []string{"example.org"}}.Encode(),
+		"a label that is longer":     Request{Label: strings.Repeat("a", maxLabel+1)}.Encode(),
 		"a name that is much longer": Request{Name: strings.Repeat("a", MaxNodeName+1)}.Encode(),
 	} {
 		t.Run(name, func(t *testing.T) {

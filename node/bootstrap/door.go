@@ -19,6 +19,7 @@ const (
 // Limits of what newcomers send.
 const (
 	MaxNodeName = 32   // bytes of a node's name
+	maxLabel    = 64   // bytes of a node's label
 	maxAddrs    = 8    // addresses of a newcomer
 	maxAddr     = 256  // bytes of one address
 	maxLink     = 4096 // bytes of an invitation: invite.MaxLink
@@ -31,6 +32,7 @@ var ErrMessage = errors.New("malformed admission message")
 type Request struct {
 	Link  string   // the invitation; empty: it knocks and waits for somebody to admit it
 	Name  string   // what the node shall be called; may be empty, at most 32 bytes
+	Label string   // its host or site, for placement; may be empty, at most 64 bytes
 	Addrs []string // where it listens, with peer id; at most 8
 }
 
@@ -39,6 +41,7 @@ type wireRequest struct {
 	Link  string
 	Name  string
 	Addrs []string
+	Label string
 }
 
 // Encode returns the bytes for the admission protocol.
@@ -47,7 +50,7 @@ func (r Request) Encode() []byte {
 	if r.Link != "" {
 		kind = kindInvited
 	}
-	return append([]byte{kind}, rooms.Marshal(wireRequest{Link: r.Link, Name: r.Name, Addrs: r.Addrs})...)
+	return append([]byte{kind}, rooms.Marshal(wireRequest{Link: r.Link, Name: r.Name, Addrs: r.Addrs, Label: r.Label})...)
 }
 
 // DecodeRequest reads what Encode wrote, within the limits. The link is not checked: see invite.Parse.
@@ -65,10 +68,13 @@ func DecodeRequest(b []byte) (Request, error) {
 	if !printable(w.Name, MaxNodeName) {
 		return Request{}, fmt.Errorf("%w: the node's name must have at most %d printable bytes", ErrMessage, MaxNodeName)
 	}
+	if !printable(w.Label, maxLabel) {
+		return Request{}, fmt.Errorf("%w: the node's label must have at most %d printable bytes", ErrMessage, maxLabel)
+	}
 	if err := checkAddrs(w.Addrs); err != nil {
 		return Request{}, err
 	}
-	return Request{Link: w.Link, Name: w.Name, Addrs: w.Addrs}, nil
+	return Request{Link: w.Link, Name: w.Name, Addrs: w.Addrs, Label: w.Label}, nil
 }
 
 // State says how far an admission has come.

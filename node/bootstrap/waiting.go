@@ -19,6 +19,7 @@ const (
 type Newcomer struct {
 	ID    rooms.NodeID
 	Name  string // what it wants to be called; not proven
+	Label string // its host or site, as it says
 	Addrs []string
 	Code  string
 	Since time.Time // first knock
@@ -47,7 +48,7 @@ func (w *Waiting) Knock(network [32]byte, id rooms.NodeID, r Request, now time.T
 		i = len(w.list) - 1
 	}
 	n := &w.list[i]
-	n.Name, n.Addrs, n.Last = r.Name, r.Addrs, now
+	n.Name, n.Label, n.Addrs, n.Last = r.Name, r.Label, r.Addrs, now
 	return *n, nil
 }
 
