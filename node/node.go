@@ -62,7 +62,6 @@ type Node struct {
 
 	mu      sync.Mutex
 	waiting bootstrap.Waiting
-	opened  []func(*replica.Replica)
 }
 
 // dataDir is what a node has on disk: its lock, keys and store. It is the first step of Open and Join.

@@ -16,6 +16,7 @@ import (
 	"github.com/libp2p/go-libp2p/p2p/host/observedaddrs"
 	rcmgr "github.com/libp2p/go-libp2p/p2p/host/resource-manager"
 	"github.com/libp2p/go-libp2p/p2p/net/connmgr"
+	"github.com/libp2p/go-libp2p/p2p/net/swarm"
 	relayv2 "github.com/libp2p/go-libp2p/p2p/protocol/circuitv2/relay"
 	quic "github.com/libp2p/go-libp2p/p2p/transport/quic"
 	"github.com/libp2p/go-libp2p/p2p/transport/tcp"
@@ -56,7 +57,7 @@ func (o *Overlay) newHost() (host.Host, error) {
 		libp2p.ConnectionGater(o.strangers),
 		libp2p.ConnectionManager(conns),
 		libp2p.WithDialTimeout(dialTimeout),
-		libp2p.DialRanker(rankAddrs),
+		libp2p.SwarmOpts(swarm.WithDialRanker(rankAddrs)),
 	}
 	if len(o.cfg.Listen) == 0 {
 		opts = append(opts, libp2p.NoListenAddrs)

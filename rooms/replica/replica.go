@@ -67,7 +67,6 @@ type Replica struct {
 	recruit   *recruitment // this node is asked to control the room
 	stew      steward
 	lastUse   time.Time
-	lastTick  time.Time
 }
 
 type syncWait struct {
