@@ -25,7 +25,7 @@ func Full(seed uint64) Config {
 
 // Small is for machines that need the time for something else, like the race detector.
 func Small(seed uint64) Config {
-	return Config{Seed: seed, Nodes: 7, Rooms: 3, Users: 8, Talk: 40 * time.Second, Loss: 0.005}
+	return Config{Seed: seed, Nodes: 9, Rooms: 3, Users: 10, Talk: 40 * time.Second, Loss: 0.005}
 }
 
 func (c Config) withDefaults() (Config, error) {

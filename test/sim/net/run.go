@@ -2,6 +2,7 @@ package net
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"math/rand/v2"
 	"testing"
@@ -52,11 +53,19 @@ func Run(t *testing.T, c Config) (sum Summary) {
 	return sum
 }
 
-// Simulate is Run for a program that is no test: it prints what goes wrong, and a summary, and reports whether all went well.
-func Simulate(c Config) bool {
+// Main makes the runs one after the other, for a program that is no test: it prints a summary of each, what goes wrong, and with verbose the
+// nodes' warnings too. Then it ends the program: with status 1 when anything went wrong. Virtual time can be had from package testing alone,
+// and a *testing.T from its main function alone, which ends so.
+func Main(verbose bool, runs ...Config) {
+	var tests []testing.InternalTest
+	for _, c := range runs {
+		tests = append(tests, testing.InternalTest{Name: fmt.Sprint("seed ", c.Seed), F: func(t *testing.T) { fmt.Println(Run(t, c)) }})
+	}
 	testing.Init()
-	all := func(string, string) (bool, error) { return true, nil }
-	return testing.RunTests(all, []testing.InternalTest{{Name: fmt.Sprint("seed", c.Seed), F: func(t *testing.T) { fmt.Println(Run(t, c)) }}})
+	if verbose {
+		_ = flag.Set("test.v", "true") // it exists since Init
+	}
+	testing.Main(func(string, string) (bool, error) { return true, nil }, tests, nil, nil)
 }
 
 func run(t *testing.T, c Config) Summary {
