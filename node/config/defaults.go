@@ -35,7 +35,7 @@ func Default(dataDir string) Config {
 			TLSListen: []string{},
 		},
 		Accounts: Accounts{Registration: "open"},
-		Order:    Order{Heartbeat: Duration{100 * time.Millisecond}, ElectionTimeout: Duration{time.Second}},
+		Order:    Order{Heartbeat: Duration{100 * time.Millisecond}, ElectionTimeout: Duration{1500 * time.Millisecond}},
 		Log:      Log{Level: "warn", Format: "text"},
 		Limits:   defaultLimits(),
 	}

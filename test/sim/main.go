@@ -7,6 +7,8 @@ import (
 	"runtime"
 	"sync"
 	"time"
+
+	"warren/test/sim/net"
 )
 
 func main() {
@@ -15,10 +17,18 @@ func main() {
 	workers := flag.Int("workers", runtime.GOMAXPROCS(0), "schedules at a time")
 	limit := flag.Duration("for", 0, "stop starting schedules after this time (0: run all)")
 	verbose := flag.Bool("v", false, "print what happens, for a single schedule")
+	tier := flag.String("tier", "pure", "pure: rooms/order alone; net: whole nodes over real libp2p in virtual time, half a minute a schedule")
 	flag.Parse()
-	if flag.NArg() > 0 || *runs < 1 || *workers < 1 {
+	if flag.NArg() > 0 || *runs < 1 || *workers < 1 || *tier != "pure" && *tier != "net" {
 		flag.Usage()
 		os.Exit(2)
+	}
+	if *tier == "net" {
+		var list []net.Config
+		for i := range uint64(*runs) {
+			list = append(list, net.Full(*seed+i))
+		}
+		net.Main(*verbose, list...) // ends the program
 	}
 	s := many(*seed, *runs, *workers, *limit, *verbose)
 	for _, f := range s.failures {
