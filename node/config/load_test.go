@@ -117,7 +117,7 @@ func TestLoadSaysWhereAndWhat(t *testing.T) {
 		{"not UTF-8", "[irc]\nmotd = \"\xff\"\n", `2:`},
 		{"out of range", "# one\n[limits]\n\nclients = 0\n", `4:1: limits.clients: expected 1 to 1000000, found 0`},
 		{"out of range in an inline table", "limits = { clients = 0 }\n", `1:12: limits.clients: expected 1 to 1000000, found 0`},
-		{"two keys that do not fit", "[order]\nheartbeat = \"1s\"\n", `order.election_timeout: 1s is less than 3 times order.heartbeat (1s)`},
+		{"two keys that do not fit", "[order]\nheartbeat = \"1s\"\n", `order.election_timeout: 1.5s is less than 3 times order.heartbeat (1s)`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			_, dir, err := load(t, tt.in)
