@@ -7,14 +7,6 @@ import (
 	"testing"
 )
 
-func texts(list []said) []string {
-	out := make([]string, len(list))
-	for i, m := range list {
-		out[i] = m.text
-	}
-	return out
-}
-
 // without returns the messages that somebody else said.
 func without(list []said, nick string) []said {
 	return slices.DeleteFunc(slices.Clone(list), func(m said) bool { return m.nick == nick })

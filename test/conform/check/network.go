@@ -77,6 +77,9 @@ func read(dir string) (d *disk, err error) {
 	if d.genesis, err = s.Get(store.Meta, []byte("genesis")); err != nil {
 		return nil, fmt.Errorf("check %s: genesis: %w", dir, err)
 	}
+	if d.genesis == nil {
+		return nil, fmt.Errorf("check %s: no node ever kept its data there", dir)
+	}
 	var from []byte
 	for {
 		part, err := s.Range(store.Decisions, from, nil, decisionsAtOnce)
