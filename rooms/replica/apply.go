@@ -1,7 +1,7 @@
 package replica
 
 import (
-	"errors"
+	"fmt"
 	"slices"
 	"time"
 
@@ -11,28 +11,48 @@ import (
 
 // offer takes a certified decision from another node. It is checked, applied when it is next and its directory version is here, and kept for a
 // while when it is not. from is whom to ask for what is missing.
-func (r *Replica) offer(d *rooms.Decision, from rooms.NodeID) {
+func (r *Replica) offer(d *rooms.Decision, from rooms.NodeID, size int) {
 	if r.broken != nil || d.Header.Room != r.id || d.Header.Height <= r.chain.Height {
 		return
 	}
-	if d.Header.Height > r.chain.Height+1 || !r.ready(d) {
-		if len(r.held) < maxHeldBack {
-			r.held[d.Header.Height] = d
-		}
-		if d.Header.Height > r.chain.Height+1 {
-			r.catchUp(from)
-		}
-		if !r.ready(d) {
-			r.h.dir.call(func() { r.h.dir.catchUp(from) }) // every node follows the directory, this one further than we do
-		}
+	if d.Header.Height > r.chain.Height+1 {
+		r.hold(d, size) // it cannot be checked yet
+		r.catchUp(from)
 		return
 	}
 	if err := r.chain.Check(d); err != nil {
 		r.h.log.Warn("a decision was refused", "room", r.id.Short(), "height", d.Header.Height, "from", from.Short(), "err", err)
 		return
 	}
+	if !r.ready(d) {
+		r.drop(d.Header.Height)
+		r.hold(d, size)
+		r.h.dir.call(r.h.dir.hurry)
+		return
+	}
 	r.apply(d, false)
 	r.applyHeld()
+}
+
+// heldBack is a decision that cannot be applied yet.
+type heldBack struct {
+	d    *rooms.Decision
+	size int // bytes
+}
+
+// hold keeps a decision for later, if it is near the head and there is room. The next one always has room: it has been checked.
+func (r *Replica) hold(d *rooms.Decision, size int) {
+	height := d.Header.Height
+	if _, have := r.held[height]; have || height > r.chain.Height+maxHeldBack || r.heldBytes+size > heldBackBytes && height != r.chain.Height+1 {
+		return
+	}
+	r.held[height] = heldBack{d, size}
+	r.heldBytes += size
+}
+
+func (r *Replica) drop(height uint64) {
+	r.heldBytes -= r.held[height].size
+	delete(r.held, height)
 }
 
 // ready reports whether the directory version that the decision names is here.
@@ -40,21 +60,27 @@ func (r *Replica) ready(d *rooms.Decision) bool {
 	return r.directory || d.Header.Dir <= r.h.dirHeight()
 }
 
+// applyHeld applies what was held back and is next now.
 func (r *Replica) applyHeld() {
-	for {
-		d, ok := r.held[r.chain.Height+1]
-		if !ok || !r.ready(d) || r.broken != nil {
+	for r.broken == nil {
+		next := r.chain.Height + 1
+		h, ok := r.held[next]
+		if !ok {
 			break
 		}
-		delete(r.held, d.Header.Height)
-		if r.chain.Check(d) != nil {
+		if r.chain.Check(h.d) != nil {
+			r.drop(next)
 			break
 		}
-		r.apply(d, false)
+		if !r.ready(h.d) {
+			break
+		}
+		r.drop(next)
+		r.apply(h.d, false)
 	}
 	for height := range r.held {
 		if height <= r.chain.Height {
-			delete(r.held, height)
+			r.drop(height)
 		}
 	}
 }
@@ -70,13 +96,14 @@ func (r *Replica) apply(d *rooms.Decision, own bool) {
 	events, err := r.chain.Accept(d, view, r.h.sigs.check)
 	if err == nil {
 		r.cert = d.Cert
-	} else if errors.Is(err, rooms.ErrDiverged) {
-		r.broken = err
+		if r.directory {
+			r.h.dirAt.Store(r.chain.Height)
+		}
 	}
 	r.mu.Unlock()
 	if err != nil {
 		// A quorum signed what this node cannot reproduce: going on would show people something else than the others see.
-		r.h.log.Error("a certified decision cannot be applied; the room stops at this node", "room", r.id.Short(), "err", err)
+		r.fail(fmt.Errorf("apply a certified decision: %w", err))
 		return
 	}
 	data := rooms.Marshal(d)
@@ -94,8 +121,14 @@ func (r *Replica) apply(d *rooms.Decision, own bool) {
 	r.push(data)
 	cookies := make([]any, len(events))
 	for i := range events {
-		if events[i].Device == r.h.self {
-			cookies[i] = r.out.cookie(events[i].ID)
+		if ev := &events[i]; ev.Device == r.h.self {
+			w := r.out.find(ev.ID)
+			if w != nil {
+				cookies[i] = w.cookie
+			} else if ev.Op == rooms.OpEnter {
+				// It was wished in an earlier life of this node, or given up: nobody here is in the room.
+				r.submit(ev.Account, ev.Nick, &rooms.Leave{Reason: restarted, Quit: true}, nil, nil)
+			}
 		}
 	}
 	for i := range events {
@@ -126,6 +159,7 @@ func (r *Replica) snapshot() {
 
 // afterDecision follows what a decision did to the room itself.
 func (r *Replica) afterDecision(events []rooms.Event) {
+	rights := false
 	for i := range events {
 		switch events[i].Op {
 		case rooms.OpReconfigure:
@@ -133,8 +167,14 @@ func (r *Replica) afterDecision(events []rooms.Event) {
 		case rooms.OpClose:
 			r.stew.told = time.Time{} // tell the directory at once
 		}
+		rights = rights || events[i].Op != rooms.OpSay
+	}
+	if rights {
+		r.checkReaders()
 	}
 }
+
+const restarted = "the node was restarted"
 
 // leaveStale takes out occupants that this node brought in before it was restarted: their clients are gone.
 func (r *Replica) leaveStale() {
@@ -145,19 +185,35 @@ func (r *Replica) leaveStale() {
 	for _, fold := range st.Nicks() {
 		o := st.Occupants[fold]
 		if slices.Contains(o.Nodes, r.h.self) {
-			r.submit(o.Account, o.Nick, &rooms.Leave{Reason: "the node was restarted", Quit: true}, nil, nil)
+			r.submit(o.Account, o.Nick, &rooms.Leave{Reason: restarted, Quit: true}, nil, nil)
 		}
 	}
 }
 
+// releaseSyncs answers who waited for a height that is reached, and forgets who has gone away.
 func (r *Replica) releaseSyncs() {
+	if len(r.syncs) == 0 {
+		return
+	}
+	var ready []*syncWait
 	r.syncs = slices.DeleteFunc(r.syncs, func(w *syncWait) bool {
 		if w.known && r.chain.Height >= w.height {
-			w.ch <- nil
+			ready = append(ready, w)
 			return true
 		}
 		return w.gone.Load()
 	})
+	for _, w := range ready {
+		w.done(nil)
+	}
+}
+
+func (r *Replica) failSyncs(err error) {
+	list := r.syncs
+	r.syncs = nil
+	for _, w := range list {
+		w.done(err)
+	}
 }
 
 // kindError turns a verdict into an error.

@@ -66,7 +66,7 @@ type Config struct {
 
 	Tick      time.Duration // of rooms/order; default 50 ms
 	Heartbeat time.Duration // of a leading controller; default 100 ms
-	Election  time.Duration // at least so long without a leader before a vote; default 1 s
+	Election  time.Duration // at least so long without a leader before a vote; default 1.5 s
 	Lease     time.Duration // occupants of a node that is not heard for so long are gone; default 30 s
 	Away      time.Duration // a controller that is not heard for so long is replaced; default 10 min
 
@@ -79,15 +79,20 @@ type Config struct {
 
 // Limits.
 const (
-	inboxFrames     = 4096 // frames waiting for one room; more are dropped, and repaired by later ones
-	inboxCalls      = 4096 // wishes and calls of this node waiting for one room
-	maxPending      = 1024 // wishes of this node in one room without a verdict; more are refused as busy
-	window          = 128  // of these, sent and not yet answered
-	pullCount       = 256  // decisions in one answer to a pull
-	pullBytes       = 4 << 20
-	maxSubscribers  = 4096 // nodes that one controller pushes to
-	snapshotEvery   = 256  // heights between snapshots on this node's disk
-	maxHeldBack     = 64   // decisions waiting for a directory version or a gap
+	inboxFrames     = 4096            // frames waiting for one room; more are dropped, and repaired by later ones
+	inboxCalls      = 4096            // wishes and calls of this node waiting for one room
+	senderFrames    = inboxFrames / 4 // of these, of one sender
+	senderBytes     = 32 << 20        // of frames of one sender waiting in all rooms of this node: some of the largest for each of many rooms
+	frameCost       = 256             // bytes that a waiting frame takes beside its data
+	maxPending      = 1024            // wishes of this node in one room without a verdict; more are refused as busy
+	window          = 128             // of these, sent and not yet answered
+	pullCount       = 256             // decisions in one answer to a pull
+	pullBytes       = 2 << 20         // bytes of them: what a slow line carries in pullTime
+	pullStep        = 16              // decisions read from the disk at once for it
+	maxSubscribers  = 4096            // nodes that one controller pushes to
+	snapshotEvery   = 256             // heights between snapshots on this node's disk
+	heldBackBytes   = 4 << 20         // bytes of decisions waiting
+	maxHeldBack     = 64              // decisions waiting for a directory version or a gap
 	resendAfter     = 250 * time.Millisecond
 	giveUpAfter     = 10 * time.Minute       // a wish without verdict is given up: who waits for it has gone away by then
 	importTime      = 10 * time.Second       // for ordering an import in the directory
@@ -95,6 +100,10 @@ const (
 	askEvery        = 200 * time.Millisecond // a question for the room's head is repeated after this
 	subscribeEvery  = 4 * time.Second
 	subscriberLife  = 12 * time.Second
+	pullTime        = 20 * time.Second // for one answer
+	pullPatience    = 3 * time.Second  // a pull that takes longer makes way for one from somebody else
+	weighEvery      = 10 * time.Second // between looks at who should control a room while nobody comes or goes
+	quietTick       = time.Second      // between ticks of a copy with nothing under way
 	stewardEvery    = 500 * time.Millisecond
 	importEvery     = 3 * time.Second
 	changeGiveUp    = 15 * time.Second // a reconfiguration under way that does not come about is dropped
@@ -110,7 +119,7 @@ func (c Config) withDefaults() Config {
 	}
 	def(&c.Tick, 50*time.Millisecond)
 	def(&c.Heartbeat, 100*time.Millisecond)
-	def(&c.Election, time.Second)
+	def(&c.Election, 1500*time.Millisecond)
 	def(&c.Lease, 30*time.Second)
 	def(&c.Away, 10*time.Minute)
 	if c.Logger == nil {

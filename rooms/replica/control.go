@@ -200,12 +200,17 @@ func (r *Replica) dropController() {
 	})
 }
 
-// directoryAdvanced lets decisions and batches go on that waited for the directory.
+// directoryAdvanced lets decisions and batches go on that waited for the directory. The word that it has moved may get lost: ticks look too.
 func (r *Replica) directoryAdvanced() {
+	r.dirSeen = r.newestDir()
 	if r.ctl != nil {
 		r.ctl.DirectoryAt(r.directoryAt, r.newestDir())
 	}
-	r.applyHeld()
+	before := r.chain.Height
+	if r.applyHeld(); r.chain.Height > before {
+		r.hurry() // there may be more where that came from
+	}
+	r.checkReaders()
 }
 
 // drive does what the controller wants done: store, send, show.
@@ -259,7 +264,7 @@ func (r *Replica) drive() {
 		r.resend()
 	}
 	if r.askAgain {
-		r.settleSyncs(time.Now())
+		r.settleSyncs(time.Now(), false)
 	}
 }
 
@@ -281,14 +286,20 @@ func (r *Replica) brokenController(why error) {
 	r.control(false)
 }
 
-// fail stops the copy: its disk cannot be trusted with anything more.
+// fail stops the copy, and says so to all who wait or watch: its disk, or its state, cannot be trusted with anything more. Other rooms go on.
 func (r *Replica) fail(err error) {
+	r.h.log.Error("the room stops at this node", "room", r.id.Short(), "err", err)
+	r.ctl, r.recruit, r.stew.change, r.stew.gone = nil, nil, nil, nil
+	r.setLeader(rooms.NodeID{})
 	r.mu.Lock()
 	r.broken = err
 	r.mu.Unlock()
-	r.h.log.Error("the room stops at this node", "room", r.id.Short(), "err", err)
-	r.ctl = nil
+	clear(r.subs)
+	clear(r.held)
+	r.heldBytes = 0
 	r.out.fail(errs.Internal)
+	r.failSyncs(errs.Internal)
+	r.tickFrozen(time.Now())
 }
 
 // submitHere gives a request to this node's own controller, which may pass it to the leader. false: it cannot be taken now.
@@ -389,6 +400,9 @@ func (r *Replica) tick(now time.Time) {
 		r.foundTogether(now)
 		r.setLeader(r.ctl.Status().Leader)
 	}
+	if r.newestDir() != r.dirSeen {
+		r.directoryAdvanced()
+	}
 	r.tickOutbox(now)
 	r.tickFrozen(now)
 	r.tickFollow(now)
@@ -405,9 +419,6 @@ func (r *Replica) tickIdle(now time.Time) {
 	if now.Sub(r.lastUse) < idleClose {
 		return
 	}
-	r.h.mu.Lock()
-	delete(r.h.copies, r.id)
-	r.h.mu.Unlock()
 	r.h.cfg.Store.WriteLater([]Change{{Table: Held, Key: r.id[:]}})
-	r.cancel()
+	r.cancel() // who wants it meanwhile waits until it has ended
 }

@@ -41,7 +41,8 @@ func (r *Replica) frame(f inFrame) {
 			return // nobody else was asked
 		}
 		if rooms.Unmarshal(f.Data, &d) == nil {
-			r.offer(&d, f.from)
+			r.heardFrom(f.from, now)
+			r.offer(&d, f.from, len(f.Data))
 		}
 	case frameSubscribe:
 		var s subscribe
@@ -84,7 +85,7 @@ func (r *Replica) tell(to rooms.NodeID, kind uint8, data []byte) bool {
 	return r.h.cfg.Net.Send(to, rooms.Marshal(frame{Room: r.id, Kind: kind, Data: data}))
 }
 
-// push sends a new decision to all who asked for it and still may.
+// push sends a new decision to all who asked for it; checkReaders has seen to it that they may read.
 func (r *Replica) push(data []byte) {
 	if len(r.subs) == 0 {
 		return
@@ -92,6 +93,16 @@ func (r *Replica) push(data []byte) {
 	f := rooms.Marshal(frame{Room: r.id, Kind: framePush, Data: data})
 	for n := range r.subs {
 		r.h.cfg.Net.Send(n, f)
+	}
+}
+
+// checkReaders stops pushing to those who may not read any more. What took the right from them they still get: it tells them why.
+func (r *Replica) checkReaders() {
+	for n, s := range r.subs {
+		if !r.mayRead(n, s.as) {
+			delete(r.subs, n)
+			r.sendHead(n, 0, false)
+		}
 	}
 }
 
@@ -121,6 +132,9 @@ func (r *Replica) headFrom(from rooms.NodeID, hd head) {
 	if !slices.Contains(r.orderers(), from) && from != r.source {
 		return // what others claim decides nothing
 	}
+	if !hd.Denied {
+		r.heardFrom(from, time.Now())
+	}
 	if !hd.Leader.IsZero() && r.ctl == nil {
 		r.setLeader(hd.Leader)
 	}
@@ -135,36 +149,44 @@ func (r *Replica) headFrom(from rooms.NodeID, hd head) {
 	if hd.Sure {
 		r.as = as
 	}
+	var denied []*syncWait
 	r.syncs = slices.DeleteFunc(r.syncs, func(w *syncWait) bool {
 		if w.as != as || w.nonce > hd.Nonce || w.known {
 			return false
 		}
 		if hd.Denied {
-			w.ch <- errs.Denied
+			denied = append(denied, w)
 			return true
 		}
 		w.known, w.height = true, hd.Height
 		return false
 	})
+	for _, w := range denied {
+		w.done(errs.Denied)
+	}
 	r.releaseSyncs()
 }
 
 // sync answers when the copy has all that was ordered when it was asked: the leading controller tells how far that is.
 func (r *Replica) sync(w *syncWait) {
 	r.lastUse = time.Now()
-	if r.leads {
-		w.ch <- nil
+	switch {
+	case r.broken != nil:
+		w.done(errs.Internal)
+		return
+	case r.leads:
+		w.done(nil)
 		return
 	}
 	r.nonce++
 	w.nonce = r.nonce
 	r.syncs = append(r.syncs, w)
-	r.askHeads(time.Now())
+	r.askHeads(r.lastUse, false)
 }
 
-// askHeads asks for all who wait: once for each on whose behalf, with the newest question. The leader is asked alone at first.
-func (r *Replica) askHeads(now time.Time) {
-	again := now.Sub(r.askedHead) < time.Second && len(r.syncs) > 1
+// askHeads asks for all who wait: once for each on whose behalf, with the newest question. The leader is asked alone at first, and all when
+// it did not answer: it may be somebody who only says so.
+func (r *Replica) askHeads(now time.Time, all bool) {
 	r.askedHead = now
 	newest := map[reader]uint64{}
 	for _, w := range r.syncs {
@@ -174,7 +196,7 @@ func (r *Replica) askHeads(now time.Time) {
 	}
 	for as, nonce := range newest {
 		data := rooms.Marshal(askHead{For: as, Nonce: nonce})
-		if !r.leader.IsZero() && r.leader != r.h.self && r.tell(r.leader, frameAskHead, data) && !again {
+		if !r.leader.IsZero() && r.leader != r.h.self && r.tell(r.leader, frameAskHead, data) && !all {
 			continue
 		}
 		for _, n := range r.informed() {
@@ -217,14 +239,14 @@ func (r *Replica) informed() []rooms.NodeID {
 }
 
 // settleSyncs lets those go who wait for a head that this node itself knows, and asks again for the others.
-func (r *Replica) settleSyncs(now time.Time) {
+func (r *Replica) settleSyncs(now time.Time, all bool) {
 	r.askAgain = false
 	if r.leads {
 		for _, w := range r.syncs {
 			w.known, w.height = true, 0
 		}
 	} else {
-		r.askHeads(now)
+		r.askHeads(now, all)
 	}
 	r.releaseSyncs()
 }
@@ -237,7 +259,7 @@ func (r *Replica) tickFollow(now time.Time) {
 		}
 	}
 	if len(r.syncs) > 0 && now.Sub(r.askedHead) > askEvery {
-		r.settleSyncs(now)
+		r.settleSyncs(now, true)
 	}
 	if !r.leader.IsZero() {
 		r.led = now
@@ -248,6 +270,9 @@ func (r *Replica) tickFollow(now time.Time) {
 	if !r.source.IsZero() && r.h.alive(r.source) && now.Sub(r.asked) < subscribeEvery {
 		return
 	}
+	if !r.source.IsZero() && r.heard.Before(r.asked) {
+		r.skip++ // it did not answer
+	}
 	next := r.chooseSource()
 	if next.IsZero() {
 		return
@@ -257,7 +282,28 @@ func (r *Replica) tickFollow(now time.Time) {
 	}
 	r.source, r.asked = next, now
 	r.tell(next, frameSubscribe, rooms.Marshal(subscribe{For: r.as, Have: r.chain.Height}))
+	r.askAnother()
 }
+
+// heardFrom notes that the source serves this copy.
+func (r *Replica) heardFrom(from rooms.NodeID, now time.Time) {
+	if from == r.source {
+		r.heard = now
+	}
+}
+
+// askAnother asks one of those who do not push to this copy for the head, another one each time: the source may be cut off from the others, or
+// keep things to itself.
+func (r *Replica) askAnother() {
+	list := slices.DeleteFunc(r.orderers(), func(n rooms.NodeID) bool { return n == r.source || n == r.h.self || !r.h.alive(n) })
+	if len(list) > 0 {
+		r.opinions++
+		r.tell(list[r.opinions%len(list)], frameAskHead, rooms.Marshal(askHead{For: r.as}))
+	}
+}
+
+// hurry asks the source at the next tick.
+func (r *Replica) hurry() { r.asked = time.Time{} }
 
 func (r *Replica) controlsNow() bool {
 	return slices.Contains(r.controllers(), r.h.self) && r.ctl != nil
@@ -266,7 +312,7 @@ func (r *Replica) controlsNow() bool {
 // chooseSource picks the controller that pushes to this node: spread over them by this node's id, and among the living.
 func (r *Replica) chooseSource() rooms.NodeID {
 	list := r.orderers()
-	start := int(r.h.self[0])
+	start := int(r.h.self[0]) + r.skip
 	for i := range list {
 		c := list[(start+i)%len(list)]
 		if c != r.h.self && r.h.alive(c) {
@@ -293,26 +339,46 @@ func (r *Replica) peer(id rooms.NodeID, up bool) {
 	if id == r.source {
 		r.source, r.asked = rooms.NodeID{}, time.Time{}
 	}
+	if id == r.pull.from && r.pull.under() {
+		r.pull.cancel()
+	}
 	r.lostController(id)
 }
 
-// catchUp fetches the decisions that are missing, in the background, from one who has them.
+// pulling is a pull under way.
+type pulling struct {
+	from   rooms.NodeID
+	since  time.Time
+	cancel context.CancelFunc // nil: none is under way
+}
+
+func (p *pulling) under() bool { return p.cancel != nil }
+
+// catchUp fetches the decisions that are missing, in the background, from one who has them. One pull is under way at a time; one that takes
+// long makes way for who has been asked next, so that nobody holds a copy up by not answering.
 func (r *Replica) catchUp(from rooms.NodeID) {
-	if r.pulling || from == r.h.self || from.IsZero() || r.broken != nil {
+	if from == r.h.self || from.IsZero() || r.broken != nil {
 		return
 	}
-	r.pulling = true
+	now := time.Now()
+	if r.pull.under() {
+		if from != r.pull.from && now.Sub(r.pull.since) > pullPatience {
+			r.pull.cancel() // the next wish finds the place free
+		}
+		return
+	}
+	ctx, cancel := context.WithTimeout(r.ctx, pullTime)
+	r.pull = pulling{from, now, cancel}
 	req := rooms.Marshal(pull{Room: r.id, For: r.as, After: r.chain.Height})
 	r.h.wg.Go(func() {
-		ctx, cancel := context.WithTimeout(r.ctx, 20*time.Second)
 		defer cancel()
 		var p pulled
 		data, err := r.h.cfg.Net.Pull(ctx, from, req)
 		if err == nil {
 			err = rooms.Unmarshal(data, &p)
 		}
-		list := make([]*rooms.Decision, 0, len(p.Decisions))
-		for _, b := range p.Decisions {
+		list := make([]*rooms.Decision, 0, min(len(p.Decisions), pullCount))
+		for _, b := range p.Decisions[:cap(list)] {
 			d := &rooms.Decision{}
 			if err == nil {
 				if err = rooms.Unmarshal(b, d); err == nil {
@@ -320,24 +386,22 @@ func (r *Replica) catchUp(from rooms.NodeID) {
 				}
 			}
 		}
-		select { // this one must not get lost: pulling would stay set
-		case r.calls <- func() { r.pulled(from, p, list, err) }:
-		case <-r.ctx.Done():
-		}
+		r.must(func() { r.pulled(from, p, list, err) })
 	})
 }
 
 func (r *Replica) pulled(from rooms.NodeID, p pulled, list []*rooms.Decision, err error) {
-	r.pulling = false
 	if err != nil {
+		r.pull.cancel = nil
 		r.h.log.Debug("a pull failed", "room", r.id.Short(), "from", from.Short(), "err", err)
 		return
 	}
 	before := r.chain.Height
-	for _, d := range list {
-		r.offer(d, from)
+	for i, d := range list { // the pull still counts as under way: what is offered asks for nothing, the same would come again at once
+		r.offer(d, from, len(p.Decisions[i]))
 	}
 	r.applyHeld()
+	r.pull.cancel = nil
 	if r.chain.Height > before && p.Height > r.chain.Height {
 		r.catchUp(from)
 	}
@@ -368,16 +432,22 @@ func (h *Host) ServePull(_ context.Context, from rooms.NodeID, req []byte) ([]by
 		return rooms.Marshal(pulled{Denied: true}), nil
 	}
 	out := pulled{Height: height}
-	list, err := h.cfg.Store.Range(Decisions, roomKey(q.Room, q.After+1), after(q.Room), pullCount, false)
-	if err != nil {
-		return nil, err
-	}
-	size := 0
-	for _, e := range list {
-		if size += len(e.Value); size > pullBytes && len(out.Decisions) > 0 {
+	next := roomKey(q.Room, q.After+1)
+	for size := 0; len(out.Decisions) < pullCount; {
+		list, err := h.cfg.Store.Range(Decisions, next, after(q.Room), pullStep, false)
+		if err != nil {
+			return nil, err
+		}
+		for _, e := range list {
+			if size += len(e.Value); size > pullBytes && len(out.Decisions) > 0 {
+				return rooms.Marshal(out), nil
+			}
+			out.Decisions = append(out.Decisions, e.Value)
+		}
+		if len(list) < pullStep {
 			break
 		}
-		out.Decisions = append(out.Decisions, e.Value)
+		next = append(list[len(list)-1].Key, 0)
 	}
 	return rooms.Marshal(out), nil
 }

@@ -7,7 +7,7 @@ import (
 )
 
 // tickFrozen says aloud when the room cannot order anything, and when it can again: fewer controllers than a quorum are heard, or a wish of
-// this node has waited too long.
+// this node has waited too long, or the copy here is broken.
 func (r *Replica) tickFrozen(now time.Time) {
 	list := r.controllers()
 	heard := 0
@@ -17,7 +17,7 @@ func (r *Replica) tickFrozen(now time.Time) {
 		}
 	}
 	waiting := len(r.out.pending) > 0 && now.Sub(r.out.pending[0].since) > frozenAfter
-	frozen := heard < rooms.Quorum(len(list)) || waiting
+	frozen := heard < rooms.Quorum(len(list)) || waiting || r.broken != nil
 	if frozen == r.frozen {
 		return
 	}

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"warren/rooms"
@@ -21,15 +22,20 @@ type Host struct {
 	self rooms.NodeID
 	log  *slog.Logger
 	sigs *verified
+	load load // frames that wait
+
+	moved atomic.Uint64 // how often nodes came and went
+	dirAt atomic.Uint64 // the newest version of the directory here
 
 	ctx    context.Context
 	cancel context.CancelFunc
 	wg     sync.WaitGroup
 
-	mu     sync.Mutex
-	closed bool
-	copies map[rooms.RoomID]*Replica
-	dir    *Replica
+	mu      sync.Mutex
+	closed  bool
+	copies  map[rooms.RoomID]*Replica
+	loading map[rooms.RoomID]chan struct{} // closed when the copy has been read from the disk, or could not be
+	dir     *Replica
 }
 
 // New loads the directory's copy, founding it when the disk holds none. Nothing runs before Start. It reads the disk.
@@ -37,7 +43,7 @@ func New(cfg Config) (*Host, error) {
 	cfg = cfg.withDefaults()
 	h := &Host{
 		cfg: cfg, self: rooms.NodeOf(cfg.Key.Public().(ed25519.PublicKey)), log: cfg.Logger, sigs: newVerified(verifiedEntries),
-		copies: map[rooms.RoomID]*Replica{},
+		load: load{by: map[rooms.NodeID]int{}}, copies: map[rooms.RoomID]*Replica{}, loading: map[rooms.RoomID]chan struct{}{},
 	}
 	h.ctx, h.cancel = context.WithCancel(context.Background())
 	id := cfg.Genesis.Directory()
@@ -46,6 +52,7 @@ func New(cfg Config) (*Host, error) {
 		return nil, fmt.Errorf("open the directory: %w", err)
 	}
 	h.dir = h.newReplica(id, chain)
+	h.dirAt.Store(chain.Height)
 	h.copies[id] = h.dir
 	return h, nil
 }
@@ -72,8 +79,9 @@ func (h *Host) Start() error {
 		}
 	})
 	for id := range want {
+		// One room that cannot be read is no reason to keep all others down. Who wants to enter it is told why.
 		if _, err := h.hold(id); err != nil && !errors.Is(err, errs.NotFound) {
-			return err
+			h.log.Error("a room stays closed at this node", "room", id.Short(), "err", err)
 		}
 	}
 	return nil
@@ -128,46 +136,116 @@ func (h *Host) Get(id rooms.RoomID) *Replica {
 func (h *Host) tick() {
 	t := time.NewTicker(h.cfg.Tick)
 	defer t.Stop()
-	for {
+	slow := uint(max(1, quietTick/h.cfg.Tick))
+	for n := uint(0); ; n++ {
 		select {
 		case <-h.ctx.Done():
 			return
 		case <-t.C:
-			for _, r := range h.Replicas() {
-				select {
-				case r.ticks <- struct{}{}:
-				default:
-				}
+		}
+		h.mu.Lock()
+		for id, r := range h.copies {
+			if r.quiet.Load() && (n+uint(id[0]))%slow != 0 {
+				continue // spread over the ticks
+			}
+			select {
+			case r.ticks <- struct{}{}:
+			default:
 			}
 		}
+		h.mu.Unlock()
 	}
 }
 
-// hold returns the running copy of a room, loaded or founded when it does not run yet. errs.NotFound: the directory does not know it.
+// hold returns the running copy of a room, loaded or founded when it does not run yet. It may block on the disk, and on a copy that is just
+// ending. errs.NotFound: the directory does not know it; errs.Closed: the host ends.
 func (h *Host) hold(id rooms.RoomID) (*Replica, error) {
+	for {
+		h.mu.Lock()
+		r, load := h.copies[id], h.loading[id]
+		switch {
+		case r != nil && r.ctx.Err() == nil:
+			h.mu.Unlock()
+			return r, nil
+		case h.closed:
+			h.mu.Unlock()
+			return nil, errs.Closed
+		case r != nil:
+			h.mu.Unlock()
+			<-r.done
+			continue
+		case load != nil:
+			h.mu.Unlock()
+			<-load
+			continue
+		}
+		load = make(chan struct{})
+		h.loading[id] = load
+		h.mu.Unlock()
+		// Without the lock: reading a log takes time, and the other rooms go on meanwhile.
+		chain, err := h.open(id)
+		h.mu.Lock()
+		delete(h.loading, id)
+		close(load)
+		if _, err2 := h.record(id); err == nil {
+			err = err2 // dropped meanwhile
+		}
+		if err == nil && h.closed {
+			err = errs.Closed
+		}
+		if err == nil {
+			r = h.newReplica(id, chain)
+			h.copies[id] = r
+			h.cfg.Store.WriteLater([]Change{{Table: Held, Key: id[:], Value: []byte{1}}})
+			h.run(r)
+		}
+		h.mu.Unlock()
+		return r, err
+	}
+}
+
+// wake holds a room in the background. It never blocks.
+func (h *Host) wake(id rooms.RoomID) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if r, ok := h.copies[id]; ok {
-		return r, nil
+	if h.closed || h.copies[id] != nil || h.loading[id] != nil {
+		return
 	}
-	if h.closed {
-		return nil, errs.Closed
-	}
-	var rec rooms.RoomRecord
+	h.wg.Go(func() {
+		if _, err := h.hold(id); err != nil && !errors.Is(err, errs.NotFound) && !errors.Is(err, errs.Closed) {
+			h.log.Error("a room cannot be opened", "room", id.Short(), "err", err)
+		}
+	})
+}
+
+func (h *Host) record(id rooms.RoomID) (rec rooms.RoomRecord, err error) {
 	known := false
 	h.Directory(func(d *rooms.Directory) { rec, known = d.Rooms[id] })
 	if !known {
-		return nil, errs.NotFound
+		return rec, errs.NotFound
+	}
+	return rec, nil
+}
+
+func (h *Host) open(id rooms.RoomID) (*rooms.Chain, error) {
+	rec, err := h.record(id)
+	if err != nil {
+		return nil, err
 	}
 	chain, err := h.loadChain(id, func() rooms.Machine { return rooms.NewState(rec) })
 	if err != nil {
 		return nil, fmt.Errorf("open #%s: %w", rec.Name, err)
 	}
-	r := h.newReplica(id, chain)
-	h.copies[id] = r
-	h.cfg.Store.WriteLater([]Change{{Table: Held, Key: id[:], Value: []byte{1}}})
-	h.run(r)
-	return r, nil
+	return chain, nil
+}
+
+// ended takes a copy off the list.
+func (h *Host) ended(r *Replica) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.copies[r.id] == r {
+		delete(h.copies, r.id)
+	}
 }
 
 // loadChain restores a chain from the newest snapshot on disk and the decisions after it. They were verified before they were written.
@@ -243,36 +321,29 @@ func (w lockedView) Member(account, group string) (ok bool) {
 	return ok
 }
 
-// Frame takes a frame from another node; it never blocks. Frames of rooms that this node does not hold are dropped, but for a recruitment.
+// Frame takes a frame from another node; it never blocks. Frames of rooms that this node does not hold are dropped; a recruitment by one of
+// the room's controllers has the room opened, and is repeated.
 func (h *Host) Frame(from rooms.NodeID, data []byte) {
 	var f frame
 	if rooms.Unmarshal(data, &f) != nil {
 		return
 	}
-	r := h.Get(f.Room)
-	if r == nil {
-		if f.Kind != frameRecruit {
-			return
-		}
-		ok := false
-		h.Directory(func(d *rooms.Directory) { ok = slices.Contains(d.Rooms[f.Room].Now, from) })
-		if !ok {
-			return
-		}
-		var err error
-		if r, err = h.hold(f.Room); err != nil {
-			return
-		}
+	if r := h.Get(f.Room); r != nil {
+		r.put(inFrame{from, f})
+		return
 	}
-	select {
-	case r.frames <- inFrame{from, f}:
-	default:
-		r.dropped.Add(1)
+	ok := false
+	if f.Kind == frameRecruit {
+		h.Directory(func(d *rooms.Directory) { ok = slices.Contains(d.Rooms[f.Room].Now, from) })
+	}
+	if ok {
+		h.wake(f.Room)
 	}
 }
 
 // Peer tells that a node came up or went down.
 func (h *Host) Peer(id rooms.NodeID, up bool) {
+	h.moved.Add(1)
 	for _, r := range h.Replicas() {
 		r.call(func() { r.peer(id, up) })
 	}
@@ -281,14 +352,20 @@ func (h *Host) Peer(id rooms.NodeID, up bool) {
 // Open returns the copy of a room for a reader, caught up. It blocks until then or until ctx ends. Errors: errs.NotFound, errs.Denied,
 // errs.Frozen (no controller could be reached in time).
 func (h *Host) Open(ctx context.Context, id rooms.RoomID, account, nick string) (*Replica, error) {
-	r, err := h.hold(id)
-	if err != nil {
-		return nil, err
+	for {
+		r, err := h.hold(id)
+		if err != nil {
+			return nil, err
+		}
+		switch err := r.syncAs(ctx, &reader{Account: account, Nick: nick}); {
+		case errors.Is(err, errs.Closed) && h.ctx.Err() == nil && ctx.Err() == nil:
+			// It was just being closed because nobody needed it, or it is dropped: hold knows.
+		case err != nil:
+			return nil, err
+		default:
+			return r, nil
+		}
 	}
-	if err := r.syncAs(ctx, &reader{Account: account, Nick: nick}); err != nil {
-		return nil, err
-	}
-	return r, nil
 }
 
 // Order orders a request of this node itself in the directory and waits until it is applied here.
@@ -349,7 +426,7 @@ func (h *Host) alive(id rooms.NodeID) bool {
 	return up
 }
 
-// directoryApplied follows what the directory decided: rooms to found, rooms to drop.
+// directoryApplied follows what the directory decided: rooms to found or to control, rooms to drop.
 func (h *Host) directoryApplied(ev *rooms.Event) {
 	switch b := ev.Body.(type) {
 	case *rooms.CreateRoom:
@@ -360,10 +437,15 @@ func (h *Host) directoryApplied(ev *rooms.Event) {
 		known := false
 		h.Directory(func(d *rooms.Directory) { rec, known = d.RoomByName(b.Name) })
 		if known {
-			if _, err := h.hold(rec.ID); err != nil {
-				h.log.Error("a room cannot be founded", "room", rec.ID.Short(), "err", err)
-			}
+			h.wake(rec.ID)
 		}
+	case *rooms.Witness:
+		// This node may have closed its copy between its consent and the change.
+		if rec, err := h.record(b.Room); err == nil && slices.Contains(rec.Now, h.self) {
+			h.wake(b.Room)
+		}
+	case *rooms.AdmitNode, *rooms.DropNode:
+		h.moved.Add(1)
 	case *rooms.DropRoom:
 		h.drop(b.Room)
 	}
@@ -401,8 +483,13 @@ func (h *Host) directoryMoved() {
 }
 
 // dirHeight is the newest version of the directory here.
-func (h *Host) dirHeight() uint64 {
-	h.dir.mu.RLock()
-	defer h.dir.mu.RUnlock()
-	return h.dir.chain.Height
+func (h *Host) dirHeight() uint64 { return h.dirAt.Load() }
+
+// nodesVersion changes with every change of the nodes that there are and are up.
+func (h *Host) nodesVersion() uint64 { return h.moved.Load() }
+
+// inside reports whether the node belongs to the network now.
+func (h *Host) inside(n rooms.NodeID) (ok bool) {
+	h.Directory(func(d *rooms.Directory) { _, ok = d.Now().Node(n) })
+	return ok
 }

@@ -41,10 +41,11 @@ type outbox struct {
 
 func (o *outbox) resendSoon() { o.again = len(o.pending) > 0 }
 
-func (o *outbox) cookie(id rooms.Hash) any {
+// find returns the wish of that id that has no verdict yet, or nil.
+func (o *outbox) find(id rooms.Hash) *wish {
 	for _, w := range o.pending {
 		if w.id == id {
-			return w.cookie
+			return w
 		}
 	}
 	return nil
@@ -62,7 +63,7 @@ func (o *outbox) fail(err error) {
 // copy's goroutine, after the event went to all watchers.
 func (r *Replica) Submit(account, nick string, b rooms.Body, cookie any, done func(Outcome)) {
 	if !r.call(func() { r.submit(account, nick, b, cookie, done) }) && done != nil {
-		done(Outcome{Err: errs.Busy})
+		done(Outcome{Err: r.unheard()})
 	}
 }
 

@@ -12,11 +12,6 @@ import (
 	"warren/rooms/order"
 )
 
-type inFrame struct {
-	from rooms.NodeID
-	frame
-}
-
 // Replica is one copy of a room, or of the directory. Exported methods are safe for concurrent use.
 type Replica struct {
 	h         *Host
@@ -26,10 +21,10 @@ type Replica struct {
 	ctx     context.Context
 	cancel  context.CancelFunc
 	done    chan struct{}
-	frames  chan inFrame
-	calls   chan func()
+	in      inbox
 	ticks   chan struct{}
 	dropped atomic.Uint64 // frames that found the inbox full
+	quiet   atomic.Bool   // it needs few ticks
 
 	mu     sync.RWMutex // guards what readers see; only the loop writes
 	chain  *rooms.Chain
@@ -55,11 +50,16 @@ type Replica struct {
 	out       outbox
 	as        reader // on whose behalf the room is read
 	subs      map[rooms.NodeID]*subscriber
-	held      map[uint64]*rooms.Decision // certified but not yet applicable
-	source    rooms.NodeID               // who pushes to this node
-	asked     time.Time                  // when the source was last asked to
-	led       time.Time                  // when a leader was last known
-	pulling   bool
+	held      map[uint64]heldBack // decisions that cannot be applied yet, by height
+	heldBytes int
+	source    rooms.NodeID // who pushes to this node
+	asked     time.Time    // when the source was last asked to
+	heard     time.Time    // when the source last said anything
+	opinions  int          // questions to others than the source
+	skip      int          // sources that were left because they did not serve
+	pull      pulling
+	dirSeen   uint64    // the directory version that the controller was last told of
+	led       time.Time // when a leader was last known
 	syncs     []*syncWait
 	nonce     uint64
 	askedHead time.Time
@@ -74,16 +74,16 @@ type syncWait struct {
 	nonce  uint64 // answers to this question count, or to a later one on the same behalf
 	height uint64
 	known  bool
-	ch     chan error
+	done   func(error) // in the copy's goroutine
 	gone   *atomic.Bool
 }
 
 func (h *Host) newReplica(id rooms.RoomID, chain *rooms.Chain) *Replica {
 	r := &Replica{
 		h: h, id: id, chain: chain, done: make(chan struct{}),
-		frames: make(chan inFrame, inboxFrames), calls: make(chan func(), inboxCalls), ticks: make(chan struct{}, 1),
+		in: newInbox(), ticks: make(chan struct{}, 1),
 		watch: map[int]func(*rooms.Event, any){}, signals: map[int]func(rooms.NodeID, []byte){}, freezes: map[int]func(bool){},
-		subs: map[rooms.NodeID]*subscriber{}, held: map[uint64]*rooms.Decision{}, lastUse: time.Now(), led: time.Now(),
+		subs: map[rooms.NodeID]*subscriber{}, held: map[uint64]heldBack{}, lastUse: time.Now(), led: time.Now(),
 	}
 	_, r.directory = chain.Machine.(*rooms.Directory)
 	r.ctx, r.cancel = context.WithCancel(h.ctx)
@@ -94,6 +94,7 @@ func (h *Host) newReplica(id rooms.RoomID, chain *rooms.Chain) *Replica {
 func (h *Host) run(r *Replica) {
 	h.wg.Go(func() {
 		defer close(r.done)
+		defer h.ended(r)
 		r.start()
 		r.loop()
 		r.stop()
@@ -114,9 +115,10 @@ func (r *Replica) loop() {
 		select {
 		case <-r.ctx.Done():
 			return
-		case f := <-r.frames:
+		case f := <-r.in.frames:
+			r.took(&f)
 			r.frame(f)
-		case f := <-r.calls:
+		case f := <-r.in.calls:
 			f()
 		case <-r.ticks:
 			r.tick(time.Now())
@@ -130,9 +132,10 @@ func (r *Replica) loop() {
 func (r *Replica) drain() {
 	for range 512 {
 		select {
-		case f := <-r.frames:
+		case f := <-r.in.frames:
+			r.took(&f)
 			r.frame(f)
-		case f := <-r.calls:
+		case f := <-r.in.calls:
 			f()
 		default:
 			return
@@ -141,20 +144,9 @@ func (r *Replica) drain() {
 }
 
 func (r *Replica) stop() {
+	r.closeInbox()
 	r.out.fail(errs.Closed)
-	for _, w := range r.syncs {
-		w.ch <- errs.Closed
-	}
-	for {
-		select {
-		case f := <-r.calls:
-			f()
-			r.out.fail(errs.Closed)
-			continue
-		default:
-		}
-		break
-	}
+	r.failSyncs(errs.Closed)
 	if r.leave != nil {
 		r.leave()
 	}
@@ -162,21 +154,6 @@ func (r *Replica) stop() {
 		r.h.cfg.Closed(r.id)
 	}
 	r.snapshot()
-}
-
-// call runs f in the copy's goroutine. It never blocks: when the inbox is full or the copy has ended, f is not run, and false returned.
-func (r *Replica) call(f func()) bool {
-	select {
-	case <-r.ctx.Done():
-		return false
-	default:
-	}
-	select {
-	case r.calls <- f:
-		return true
-	default:
-		return false
-	}
 }
 
 // poke says that the directory has moved.
@@ -277,7 +254,8 @@ func (r *Replica) Sync(ctx context.Context) error { return r.syncAs(ctx, nil) }
 
 // syncAs is Sync on behalf of somebody (nil: of whom the copy is kept for).
 func (r *Replica) syncAs(ctx context.Context, as *reader) error {
-	w := &syncWait{ch: make(chan error, 1), gone: &atomic.Bool{}}
+	ch := make(chan error, 1)
+	w := &syncWait{done: func(err error) { ch <- err }, gone: &atomic.Bool{}}
 	if !r.call(func() {
 		w.as = r.as
 		if as != nil {
@@ -285,10 +263,10 @@ func (r *Replica) syncAs(ctx context.Context, as *reader) error {
 		}
 		r.sync(w)
 	}) {
-		return errs.Busy
+		return r.unheard()
 	}
 	select {
-	case err := <-w.ch:
+	case err := <-ch:
 		return err
 	case <-ctx.Done():
 		w.gone.Store(true)
@@ -298,11 +276,17 @@ func (r *Replica) syncAs(ctx context.Context, as *reader) error {
 	}
 }
 
+// unheard says why a call was not taken.
+func (r *Replica) unheard() error {
+	if r.ctx.Err() != nil {
+		return errs.Closed
+	}
+	return errs.Busy
+}
+
 // mayRead reports whether a node may have the log on behalf of who it names.
 func (r *Replica) mayRead(node rooms.NodeID, as reader) bool {
-	inside := false
-	r.h.Directory(func(d *rooms.Directory) { _, inside = d.Now().Node(node) })
-	if !inside {
+	if !r.h.inside(node) {
 		return false
 	}
 	if r.directory {
@@ -343,5 +327,3 @@ func (r *Replica) setLeader(n rooms.NodeID) {
 		r.askAgain = len(r.syncs) > 0
 	}
 }
-
-func newFlag() *atomic.Bool { return &atomic.Bool{} }

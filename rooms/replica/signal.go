@@ -39,8 +39,8 @@ func (r *Replica) joinTopic() {
 	}
 	publish, leave, err := r.h.cfg.Net.Join("room/"+r.id.String(), func(_ rooms.NodeID, data []byte) {
 		var m multicast
-		if rooms.Unmarshal(data, &m) == nil && m.ok(r.id) {
-			r.call(func() { r.signalled(m.Node, m.Data) })
+		if rooms.Unmarshal(data, &m) == nil && r.h.inside(m.Node) && m.ok(r.id) {
+			r.put(inFrame{m.Node, frame{Room: r.id, Kind: frameSignal, Data: m.Data}})
 		}
 	})
 	if err != nil {
@@ -48,6 +48,18 @@ func (r *Replica) joinTopic() {
 		return
 	}
 	r.publish, r.leave = publish, leave
+}
+
+// tickTopic keeps to the topic while somebody watches, whatever became of the word that it is so, and leaves it when nobody does: a node
+// works well with some hundred topics, not with all the rooms that it controls.
+func (r *Replica) tickTopic() {
+	switch {
+	case r.watchers() > 0:
+		r.joinTopic()
+	case r.leave != nil:
+		r.leave()
+		r.publish, r.leave = nil, nil
+	}
 }
 
 // Signal sends bytes to all nodes with occupants, unordered and unreliable: on the topic when everybody may read the room anyway, else to the

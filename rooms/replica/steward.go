@@ -3,6 +3,7 @@ package replica
 import (
 	"context"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"warren/rooms"
@@ -14,12 +15,14 @@ import (
 // steward is the leading controller's care for the room: the right number of living controllers, no occupants of dead nodes, no empty
 // temporary room. Owned by the copy's loop.
 type steward struct {
-	last    time.Time
-	change  *change
-	gone    map[rooms.NodeID]*petition
-	closed  bool      // an OpClose was submitted
-	told    time.Time // when the directory was last told something, or asked for nothing
-	telling bool
+	last      time.Time
+	change    *change
+	weighed   uint64 // Host.nodesVersion when it was last found out who should control the room
+	weighedAt time.Time
+	gone      map[rooms.NodeID]*petition
+	closed    bool      // an OpClose was submitted
+	told      time.Time // when the directory was last told something, or asked for nothing
+	telling   atomic.Bool
 }
 
 // change is a reconfiguration under way.
@@ -45,6 +48,7 @@ type petition struct {
 type recruitment struct {
 	by       rooms.NodeID
 	last     time.Time
+	asking   bool // how far the room is
 	caughtUp bool
 }
 
@@ -58,9 +62,10 @@ func (r *Replica) tickSteward(now time.Time) {
 		return
 	}
 	r.stew.last = now
+	r.tickTopic()
 	r.tickRecruit(now)
 	if !r.leads || r.ctl == nil {
-		r.stew.change, r.stew.gone, r.stew.closed = nil, nil, false
+		r.stew.change, r.stew.gone, r.stew.closed, r.stew.weighedAt = nil, nil, false, time.Time{}
 		return
 	}
 	r.tickChange(now)
@@ -74,10 +79,16 @@ func (r *Replica) tickChange(now time.Time) {
 	s := &r.stew
 	base := r.chain.Machine.Base()
 	if s.change != nil && (s.change.since != base.Since || now.Sub(s.change.begun) > changeGiveUp) {
-		s.change = nil
+		s.change, s.weighedAt = nil, time.Time{}
 		r.ctl.SetLearners()
 	}
 	if s.change == nil {
+		// Who should control the room changes with the nodes and with their coming and going; else with time only, and slowly.
+		seen := r.h.nodesVersion()
+		if seen == s.weighed && now.Sub(s.weighedAt) < weighEvery {
+			return
+		}
+		s.weighed, s.weighedAt = seen, now
 		target := r.wanted(now)
 		if slices.Equal(target, base.Controllers) || len(target) == 0 {
 			return
@@ -192,6 +203,8 @@ func (r *Replica) petitionDone(p *petition) {
 			r.h.log.Info("an endorsed change was refused", "room", r.id.Short(), "kind", p.kind, "err", o.Err)
 			p.sent = false
 			clear(p.got)
+		} else if b, ok := p.body.(*rooms.NodeGone); ok && r.stew.gone[b.Node] == p {
+			delete(r.stew.gone, b.Node) // should it come and go again, that is another matter
 		}
 	})
 }
@@ -205,7 +218,7 @@ func (r *Replica) askedToEndorse(from rooms.NodeID, a ask) {
 	switch a.Kind {
 	case rooms.KindNodeGone:
 		var b rooms.NodeGone
-		if rooms.Unmarshal(a.Body, &b) != nil || r.h.alive(b.Node) {
+		if rooms.Unmarshal(a.Body, &b) != nil || !r.silent(b.Node, r.h.cfg.Lease/2) {
 			return
 		}
 		thing = b.Thing()
@@ -222,25 +235,41 @@ func (r *Replica) askedToEndorse(from rooms.NodeID, a ask) {
 	r.tell(from, frameEndorse, rooms.Marshal(e))
 }
 
-// agreesTo reports whether this node would take the step too: newcomers are inside, alive and consent; who is put out is not alive.
+// silent reports whether the node has not been heard for so long.
+func (r *Replica) silent(n rooms.NodeID, d time.Duration) bool {
+	if n == r.h.self {
+		return false
+	}
+	up, since := r.h.cfg.Net.Alive(n)
+	return !up && time.Since(since) >= d
+}
+
+// agreesTo reports whether this node would take the step too: newcomers are inside, alive and consent, and there are no more than there should
+// be; who is put out was away for long, or is not inside any more. Half the time is enough: the leader may have lost sight of it earlier.
 func (r *Replica) agreesTo(b *rooms.Reconfigure) bool {
 	base := r.chain.Machine.Base()
 	if b.Since != base.Since || len(b.Controllers) < len(base.Controllers) {
 		return false
 	}
 	nodes := r.h.nodes()
+	isInside := func(n rooms.NodeID) bool {
+		return slices.ContainsFunc(nodes, func(x rooms.NodeRecord) bool { return x.ID == n })
+	}
+	if len(b.Controllers) > max(len(base.Controllers), placement.Want(len(nodes))) {
+		return false
+	}
 	for _, n := range b.Controllers {
 		if slices.Contains(base.Controllers, n) {
 			continue
 		}
-		inside := slices.ContainsFunc(nodes, func(x rooms.NodeRecord) bool { return x.ID == n })
+		inside := isInside(n)
 		consents := slices.ContainsFunc(b.Consents, func(c rooms.Consent) bool { return c.Node == n && c.OK(r.id, b.Since) })
 		if !inside || !consents || !r.h.alive(n) {
 			return false
 		}
 	}
 	for _, n := range base.Controllers {
-		if !slices.Contains(b.Controllers, n) && r.h.alive(n) {
+		if !slices.Contains(b.Controllers, n) && isInside(n) && !r.silent(n, r.h.cfg.Away/2) {
 			return false
 		}
 	}
@@ -257,7 +286,7 @@ func (s *steward) endorsed(r *Replica, e endorse) {
 			p = g
 		}
 	}
-	if p == nil || !slices.Contains(r.controllers(), e.E.Node) || !e.E.OK(r.id, e.Kind, e.Thing, r.h.Now()) {
+	if p == nil || p.kind != e.Kind || !slices.Contains(r.controllers(), e.E.Node) || !e.E.OK(r.id, e.Kind, e.Thing, r.h.Now()) {
 		return
 	}
 	p.got[e.E.Node] = e.E
@@ -278,7 +307,9 @@ func (s *steward) consented(r *Replica, from rooms.NodeID, c consent) {
 func (r *Replica) recruited(from rooms.NodeID, now time.Time) {
 	if !slices.Contains(r.controllers(), from) {
 		// The copy here may be old: learn from the one who asks, and decide at the next asking.
-		r.catchUp(from)
+		if slices.Contains(r.informed(), from) {
+			r.catchUp(from)
+		}
 		return
 	}
 	if r.recruit == nil {
@@ -290,11 +321,14 @@ func (r *Replica) recruited(from rooms.NodeID, now time.Time) {
 
 // recruitStep consents when this node holds all that the room had when it was last asked.
 func (r *Replica) recruitStep(from rooms.NodeID) {
-	if r.recruit == nil || r.pulling {
+	if r.recruit == nil || r.pull.under() {
 		return
 	}
 	if !r.recruit.caughtUp {
-		r.sync(&syncWait{as: r.as, ch: r.recruitReady(), gone: newFlag()})
+		if !r.recruit.asking {
+			r.recruit.asking = true
+			r.sync(&syncWait{as: r.as, done: r.recruitReady, gone: &atomic.Bool{}})
+		}
 		return
 	}
 	if r.ctl == nil {
@@ -307,22 +341,16 @@ func (r *Replica) recruitStep(from rooms.NodeID) {
 	}
 }
 
-// recruitReady returns a channel whose answer marks the recruitment as caught up.
-func (r *Replica) recruitReady() chan error {
-	ch := make(chan error, 1)
-	r.h.wg.Go(func() {
-		select {
-		case err := <-ch:
-			r.call(func() {
-				if err == nil && r.recruit != nil && !r.recruit.caughtUp {
-					r.recruit.caughtUp = true
-					r.recruitStep(r.recruit.by)
-				}
-			})
-		case <-r.done:
-		}
-	})
-	return ch
+// recruitReady marks the recruitment as caught up, once this node has what the leader had.
+func (r *Replica) recruitReady(err error) {
+	if r.recruit == nil {
+		return
+	}
+	r.recruit.asking = false
+	if err == nil && !r.recruit.caughtUp {
+		r.recruit.caughtUp = true
+		r.recruitStep(r.recruit.by)
+	}
 }
 
 // tickRecruit forgets a recruitment that the leader no longer asks for.
@@ -336,7 +364,7 @@ func (r *Replica) tickRecruit(now time.Time) {
 	}
 	if now.Sub(r.recruit.last) > 2*changeGiveUp {
 		r.recruit = nil
-		if r.ctl != nil {
+		if r.ctl != nil && r.ctl.Status().Role <= order.Learner {
 			r.dropController() // a learner that was not wanted in the end: nobody counts on its vote
 		}
 	}
@@ -344,7 +372,7 @@ func (r *Replica) tickRecruit(now time.Time) {
 
 // reconfigured follows a certified change of controllers.
 func (r *Replica) reconfigured() {
-	r.stew.change = nil
+	r.stew.change, r.stew.weighedAt = nil, time.Time{}
 	if r.ctl != nil && r.leads {
 		r.ctl.SetLearners()
 	}
@@ -356,7 +384,7 @@ func (r *Replica) reconfigured() {
 // tickImports tells the directory what it must know of this room and does not yet: each change of controllers, in order, and its end. It is
 // asked again and again until the directory shows it, so a leader that dies in between is no loss.
 func (r *Replica) tickImports(now time.Time) {
-	if r.directory || r.stew.telling || now.Sub(r.stew.told) < importEvery {
+	if r.directory || r.stew.telling.Load() || now.Sub(r.stew.told) < importEvery {
 		return
 	}
 	r.stew.told = now
@@ -399,25 +427,30 @@ func soleBody[B rooms.Body](d *rooms.Decision) (b B, ok bool) {
 	return b, ok && err == nil
 }
 
-// findClose returns the decision that closed the room: one of the last, since a closed room orders only refusals.
+// findClose returns the decision that closed the room: one of the last, since a closed room orders only refusals. How many of them there are
+// is up to those who keep asking.
 func (r *Replica) findClose() *rooms.Decision {
-	low := r.chain.Height - min(r.chain.Height-1, historyStep)
-	list, err := r.decisions(low, r.chain.Height)
-	if err != nil {
-		return nil
-	}
-	for i := range list {
-		if _, ok := soleBody[*rooms.Close](&list[i]); ok && list[i].Verdicts.At(0) == errs.OK {
-			return &list[i]
+	for high := r.chain.Height; high > 0; {
+		low := high - min(high-1, historyStep-1)
+		list, err := r.decisions(low, high)
+		if err != nil {
+			return nil
 		}
+		for i := range list {
+			if _, ok := soleBody[*rooms.Close](&list[i]); ok && list[i].Verdicts.At(0) == errs.OK {
+				return &list[i]
+			}
+		}
+		high = low - 1
 	}
 	return nil
 }
 
 // tellDirectory orders imports in the directory, in the background.
 func (r *Replica) tellDirectory(bodies []rooms.Body) {
-	r.stew.telling = true
+	r.stew.telling.Store(true)
 	r.h.wg.Go(func() {
+		defer r.stew.telling.Store(false)
 		ctx, cancel := context.WithTimeout(r.h.ctx, importTime)
 		defer cancel()
 		for _, b := range bodies {
@@ -426,7 +459,6 @@ func (r *Replica) tellDirectory(bodies []rooms.Body) {
 				break
 			}
 		}
-		r.call(func() { r.stew.telling = false })
 	})
 }
 
