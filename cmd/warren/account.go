@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"slices"
 	"strings"
@@ -13,6 +14,7 @@ import (
 	"golang.org/x/term"
 
 	"warren/node"
+	"warren/node/config"
 )
 
 func accountCommand(c *call) error {
@@ -33,8 +35,11 @@ func accountCommand(c *call) error {
 			return err
 		}
 		var name string
-		if err := c.toNode("POST", "/account/create", accountRequest{Name: args[0], Password: pw}, &name); err != nil {
+		if err := c.toNode(true, "POST", "/account/create", accountRequest{Name: args[0], Password: pw}, &name); err != nil {
 			return fmt.Errorf("%s: %w", args[0], err)
+		}
+		if *c.json {
+			return printJSON(c, map[string]string{"name": name})
 		}
 		fmt.Fprintf(c.out, "account %s is ready: log in with any IRC client (SASL) or XMPP client, at any node\n", name)
 		return nil
@@ -53,8 +58,11 @@ func accountCommand(c *call) error {
 			return err
 		}
 		var name string
-		if err := c.toNode("POST", "/account/passwd", accountRequest{Name: args[0], Old: old, Password: pw}, &name); err != nil {
+		if err := c.toNode(false, "POST", "/account/passwd", accountRequest{Name: args[0], Old: old, Password: pw}, &name); err != nil {
 			return fmt.Errorf("%s: %w", args[0], err)
+		}
+		if *c.json {
+			return printJSON(c, map[string]string{"name": name})
 		}
 		fmt.Fprintf(c.out, "the password of %s is changed\n", name)
 		return nil
@@ -65,7 +73,7 @@ func accountCommand(c *call) error {
 
 func accountList(c *call) error {
 	var list []accountInfo
-	if err := c.toNode("GET", "/account/list", struct{}{}, &list); err != nil {
+	if err := c.toNode(false, "GET", "/account/list", struct{}{}, &list); err != nil {
 		return err
 	}
 	if *c.json {
@@ -107,8 +115,9 @@ func (c *call) password(fromStdin bool, prompt string) (string, error) {
 	return strings.TrimRight(line, "\r\n"), nil
 }
 
-// toNode asks the node that runs with the data directory, or, when none does, brings one up without views for this one question.
-func (c *call) toNode(method, path string, in, out any) error {
+// toNode asks the node that runs with the data directory, or, when none does, brings one up without views for this one question. found: an
+// empty data directory founds a network for it; otherwise that is an error, and nothing is made there.
+func (c *call) toNode(found bool, method, path string, in, out any) error {
 	cfg, err := c.load()
 	if err != nil {
 		return err
@@ -119,8 +128,13 @@ func (c *call) toNode(method, path string, in, out any) error {
 	if !errors.Is(err, errNotRunning) {
 		return err
 	}
+	if !found {
+		if _, err := os.Stat(string(cfg.Node.Data)); errors.Is(err, fs.ErrNotExist) || isEmpty(string(cfg.Node.Data)) {
+			return fmt.Errorf("no node lives in %s: name its directory by --data, or begin with warren serve%s", cfg.Node.Data, c.where())
+		}
+	}
 	log := logger(c, cfg)
-	n, err := node.Open(cfg, true, log)
+	n, err := node.Open(cfg, found, log)
 	if err != nil {
 		return err
 	}
@@ -134,6 +148,12 @@ func (c *call) toNode(method, path string, in, out any) error {
 	}
 	defer ctl.close()
 	return ask(ctx, string(cfg.Node.Data), method, path, in, out)
+}
+
+// isEmpty reports whether no node has ever begun in a data directory: it holds nothing but a configuration.
+func isEmpty(dir string) bool {
+	list, err := os.ReadDir(dir)
+	return err == nil && !slices.ContainsFunc(list, func(e fs.DirEntry) bool { return e.Name() != config.FileName })
 }
 
 func sortedNames[V any](m map[string]V) []string {

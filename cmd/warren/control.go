@@ -113,7 +113,8 @@ func startControl(n *node.Node, hub *bridge.Hub, cfg config.Config, log *slog.Lo
 	handle(mux, "POST /invite", func(_ context.Context, r inviteRequest) (string, error) {
 		return n.Invite(time.Duration(r.Hours)*time.Hour, r.Uses)
 	})
-	handle(mux, "GET /waiting", func(context.Context, struct{}) (out []waitingNode, err error) {
+	handle(mux, "GET /waiting", func(context.Context, struct{}) ([]waitingNode, error) {
+		out := []waitingNode{}
 		for _, w := range n.Waiting() {
 			out = append(out, waitingNode{w.Name, w.Code, w.ID.String()})
 		}
@@ -196,7 +197,7 @@ func ask(ctx context.Context, data, method, path string, in, out any) error {
 }
 
 func listAccounts(n *node.Node) []accountInfo {
-	var out []accountInfo
+	out := []accountInfo{}
 	n.Host().Directory(func(d *rooms.Directory) {
 		for _, name := range sortedNames(d.Accounts) {
 			live := 0

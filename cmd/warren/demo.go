@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -26,6 +27,9 @@ const (
 	demoIRC     = 6667 // n1's; the next nodes take the next ports, or free ones
 	demoXMPP    = 5222
 	demoPolling = 50 * time.Millisecond
+
+	demoSpare  = 10000 // ports to choose from when the wanted one is taken: 10000 to 31999; Linux gives 32768 and up to outgoing connections
+	demoSpares = 22000
 )
 
 type demoNode struct {
@@ -168,9 +172,10 @@ func (d *demoRun) prepare(i int) (*demoNode, error) {
 	return n, config.Write(path, cfg)
 }
 
-// port returns a loopback address whose port is free for TCP and UDP: the wanted one if it is.
+// port returns a loopback address whose port is free for TCP and UDP: the wanted one if it is, else one below those that systems give to
+// outgoing connections, for such a connection could take it while a killed node is away.
 func (d *demoRun) port(want int) string {
-	for try := want; ; try = 0 {
+	for try := want; ; try = demoSpare + rand.IntN(demoSpares) {
 		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", try))
 		if err != nil {
 			continue

@@ -16,6 +16,7 @@ import (
 	"warren/node/bootstrap"
 	"warren/node/config"
 	"warren/node/overlay"
+	"warren/rooms"
 )
 
 const browseTime = 2 * time.Second
@@ -54,7 +55,7 @@ func (c *call) running(method, path string, in, out any) error {
 	defer cancel()
 	err = ask(ctx, string(cfg.Node.Data), method, path, in, out)
 	if errors.Is(err, errNotRunning) {
-		return fmt.Errorf("%w (%s): start it with warren serve%s", err, cfg.Node.Data, dataFlag(c))
+		return fmt.Errorf("%w (%s): start it with warren serve%s", err, cfg.Node.Data, c.where())
 	}
 	return err
 }
@@ -107,6 +108,9 @@ func join(c *call) error {
 		return usageError("say: warren join LINK, or warren join NETWORK")
 	}
 	if err := becomeMember(ctx, c, cfg, c.args[0]); err != nil {
+		if ctx.Err() != nil {
+			return errors.New("stopped before this node was let in: the same command asks again")
+		}
 		return err
 	}
 	return serveUntil(ctx, c, cfg)
@@ -147,13 +151,24 @@ func nearby(ctx context.Context) ([]overlay.Found, error) {
 	return s.Browse(ctx, browseTime)
 }
 
+// networkInfo is one network of what `warren join --json` prints.
+type networkInfo struct {
+	Name  string   `json:"name"`
+	ID    string   `json:"id"`
+	Addrs []string `json:"addrs"` // multiaddrs, each with /p2p/ and a node's id
+}
+
 func browse(ctx context.Context, c *call) error {
 	found, err := nearby(ctx)
 	if err != nil {
 		return err
 	}
 	if *c.json {
-		return printJSON(c, found)
+		list := []networkInfo{}
+		for _, f := range found {
+			list = append(list, networkInfo{f.NetworkName, rooms.Hash(f.NetworkID).String(), f.Addrs})
+		}
+		return printJSON(c, list)
 	}
 	if len(found) == 0 {
 		return errors.New("no network answered nearby: ask somebody inside for a link (warren invite) and run warren join LINK")

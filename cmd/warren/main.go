@@ -57,12 +57,15 @@ func (e usageError) Error() string { return string(e) }
 func main() { os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) }
 
 func run(args []string, in io.Reader, out, errw io.Writer) int {
-	if len(args) == 0 || args[0] == "help" || args[0] == "-h" || args[0] == "--help" {
+	if len(args) == 0 || len(args) == 1 && args[0] == "help" || args[0] == "-h" || args[0] == "--help" {
 		usage(out)
 		if len(args) == 0 {
 			return 2
 		}
 		return 0
+	}
+	if len(args) == 2 && args[0] == "help" {
+		args = []string{args[1], "--help"}
 	}
 	for _, cmd := range commands() {
 		if cmd.name == args[0] {
@@ -86,8 +89,8 @@ func invoke(cmd subcommand, args []string, in io.Reader, out, errw io.Writer) in
 	c := &call{cmd: cmd, in: in, out: out, err: errw}
 	c.flags = flag.NewFlagSet("warren "+cmd.name, flag.ContinueOnError)
 	c.flags.SetOutput(io.Discard)
-	c.data = c.flags.String("data", "", "data directory")
-	c.config = c.flags.String("config", "", "configuration file (default: warren.toml in the data directory)")
+	c.data = c.flags.String("data", "", "data directory `DIR` (default: warren in the folder for user data)")
+	c.config = c.flags.String("config", "", "configuration `FILE` (default: warren.toml in the data directory)")
 	c.json = c.flags.Bool("json", false, "print JSON")
 	c.args = args
 	err := cmd.run(c)
@@ -97,8 +100,13 @@ func invoke(cmd subcommand, args []string, in io.Reader, out, errw io.Writer) in
 		return 0
 	case errors.Is(err, flag.ErrHelp):
 		fmt.Fprintf(out, "usage: warren %s [flags]\n  %s\n\nflags:\n", strings.TrimSpace(cmd.name+" "+cmd.args), cmd.help)
-		c.flags.SetOutput(out)
-		c.flags.PrintDefaults()
+		c.flags.VisitAll(func(f *flag.Flag) {
+			kind, what := flag.UnquoteUsage(f)
+			if f.DefValue != "" && f.DefValue != "false" {
+				what += " (default " + f.DefValue + ")"
+			}
+			fmt.Fprintf(out, "  %-18s %s\n", strings.TrimSpace("--"+f.Name+" "+kind), what)
+		})
 		return 0
 	case errors.As(err, &wrong):
 		fmt.Fprintf(errw, "warren %s: %s\n", cmd.name, oneLine(err))

@@ -222,8 +222,8 @@ func greet(c *call, n *node.Node, cfg config.Config) {
 	fmt.Fprintf(c.out, "warren %s: node %s of network %q, data in %s\n", version, nodeNameOf(n), g.Name, cfg.Node.Data)
 	fmt.Fprintf(c.out, "IRC   connect a client to %s and /join #lobby\n", orOff(cfg.IRC.Listen))
 	fmt.Fprintf(c.out, "XMPP  log in to %s as NAME@%s and join lobby@rooms.%s\n", orOff(cfg.XMPP.Listen), g.Domain, g.Domain)
-	fmt.Fprintf(c.out, "Account: warren account create NAME%s (or REGISTER from the client)\n", dataFlag(c))
-	fmt.Fprintf(c.out, "Another node: warren invite%s, and there: warren join LINK\n", dataFlag(c))
+	fmt.Fprintf(c.out, "Account: warren account create NAME%s (or REGISTER from the client)\n", c.where())
+	fmt.Fprintf(c.out, "Another node: warren invite%s, and there: warren join LINK\n", c.where())
 }
 
 func orOff(addrs []string) string {
@@ -233,9 +233,22 @@ func orOff(addrs []string) string {
 	return strings.Join(addrs, ", ")
 }
 
-func dataFlag(c *call) string {
-	if *c.data == "" {
-		return ""
+// where returns the flags by which another command finds the node of this one, for a shell, each behind a space.
+func (c *call) where() string {
+	out := ""
+	if *c.config != "" {
+		out += " --config " + quoted(*c.config)
 	}
-	return " --data " + *c.data
+	if *c.data != "" {
+		out += " --data " + quoted(*c.data)
+	}
+	return out
+}
+
+// quoted returns a word for a shell.
+func quoted(s string) string {
+	if s != "" && strings.Trim(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._-+:@%=,") == "" {
+		return s
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }

@@ -23,14 +23,14 @@ func status(c *call) error {
 	var s statusInfo
 	if err := ask(ctx, string(cfg.Node.Data), "GET", "/status", struct{}{}, &s); err != nil {
 		if errors.Is(err, errNotRunning) {
-			return fmt.Errorf("%w (%s): start it with warren serve%s", err, cfg.Node.Data, dataFlag(c))
+			return fmt.Errorf("%w (%s): start it with warren serve%s", err, cfg.Node.Data, c.where())
 		}
 		return err
 	}
 	if *c.json {
 		return printJSON(c, s)
 	}
-	fmt.Fprintf(c.out, "%s of network %q (XMPP domain %s), up %s, %d people here\n\n", s.Name, s.Network, s.Domain, time.Duration(s.Uptime)*time.Second, s.Sessions)
+	fmt.Fprintf(c.out, "%s of network %q (XMPP domain %s), up %s, clients here: %d\n\n", s.Name, s.Network, s.Domain, time.Duration(s.Uptime)*time.Second, s.Sessions)
 	names := map[string]string{}
 	w := tabwriter.NewWriter(c.out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "NODE\tID\tSTATE\tROUND TRIP")
