@@ -92,6 +92,7 @@ func (r *Replica) apply(d *rooms.Decision, own bool) {
 		view = r.h.view(d.Header.Dir)
 	}
 	counter := r.chain.Machine.Base().Counters[r.h.self]
+	r.wakeUp()
 	r.mu.Lock()
 	events, err := r.chain.Accept(d, view, r.h.sigs.check)
 	if err == nil {

@@ -103,6 +103,8 @@ const (
 	pullTime        = 20 * time.Second // for one answer
 	pullPatience    = 3 * time.Second  // a pull that takes longer makes way for one from somebody else
 	weighEvery      = 10 * time.Second // between looks at who should control a room while nobody comes or goes
+	parkAfter       = 5 * time.Second  // a room in which nothing happens for so long is parked by its backups, after twice that by its leader
+	parkGrace       = 2 * time.Second  // answers to the last heartbeats of a leader that has parked
 	quietTick       = time.Second      // between ticks of a copy with nothing under way
 	stewardEvery    = 500 * time.Millisecond
 	importEvery     = 3 * time.Second

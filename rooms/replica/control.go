@@ -226,6 +226,9 @@ func (r *Replica) drive() {
 		for _, m := range rd.Early {
 			r.sendOrder(m)
 		}
+		if len(rd.Records)+len(rd.Decisions)+len(rd.Returned) > 0 || rd.Behind > 0 {
+			r.wakeUp()
+		}
 		var changes []Change
 		for i := range rd.Records {
 			changes = append(changes, recordChanges(r.id, &rd.Records[i])...)
@@ -320,6 +323,7 @@ func (r *Replica) submitHere(req *rooms.Request, from rooms.NodeID) bool {
 
 // submitFrom takes a request from another node.
 func (r *Replica) submitFrom(from rooms.NodeID, req *rooms.Request, data []byte) {
+	r.wakeUp()
 	if r.ctl == nil {
 		r.answerTo(from, answer{ID: req.ID(), Kind: errs.NotFound, Leader: r.leader})
 		return
@@ -394,7 +398,7 @@ func (r *Replica) lostController(id rooms.NodeID) {
 
 // tick lets time pass.
 func (r *Replica) tick(now time.Time) {
-	if r.ctl != nil {
+	if parked := r.tickPark(now); r.ctl != nil && !parked {
 		// A loaded machine loses ticks. One missed tick is one less towards an election: late is better than needless.
 		r.ctl.Tick(now.UnixMilli())
 		r.foundTogether(now)

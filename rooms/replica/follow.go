@@ -21,6 +21,7 @@ func (r *Replica) frame(f inFrame) {
 	switch f.Kind {
 	case frameOrder:
 		if r.ctl != nil {
+			r.stirred(f.from, now)
 			if err := r.ctl.Step(now.UnixMilli(), f.from, f.Data); err != nil {
 				r.h.log.Debug("an order message was refused", "room", r.id.Short(), "from", f.from.Short(), "err", err)
 			}
@@ -60,6 +61,7 @@ func (r *Replica) frame(f inFrame) {
 			r.sendHead(f.from, a.Nonce, r.mayRead(f.from, a.For))
 		}
 	case frameRecruit:
+		r.wakeUp()
 		r.recruited(f.from, now)
 	case frameConsent:
 		var c consent
@@ -170,6 +172,7 @@ func (r *Replica) headFrom(from rooms.NodeID, hd head) {
 // sync answers when the copy has all that was ordered when it was asked: the leading controller tells how far that is.
 func (r *Replica) sync(w *syncWait) {
 	r.lastUse = time.Now()
+	r.wakeUp()
 	switch {
 	case r.broken != nil:
 		w.done(errs.Internal)
@@ -303,7 +306,10 @@ func (r *Replica) askAnother() {
 }
 
 // hurry asks the source at the next tick.
-func (r *Replica) hurry() { r.asked = time.Time{} }
+func (r *Replica) hurry() {
+	r.asked = time.Time{}
+	r.wakeUp()
+}
 
 func (r *Replica) controlsNow() bool {
 	return slices.Contains(r.controllers(), r.h.self) && r.ctl != nil
@@ -329,6 +335,9 @@ func (r *Replica) chooseSource() rooms.NodeID {
 
 // peer follows who comes and goes.
 func (r *Replica) peer(id rooms.NodeID, up bool) {
+	if id == r.source || slices.Contains(r.controllers(), id) {
+		r.wakeUp()
+	}
 	if up {
 		if id == r.source || slices.Contains(r.controllers(), id) {
 			r.asked = time.Time{}

@@ -95,6 +95,7 @@ func (r *Replica) submit(account, nick string, b rooms.Body, cookie any, done fu
 		return
 	}
 	r.lastUse = w.since
+	r.wakeUp()
 	r.number(w, uint64(len(r.out.pending)))
 	r.out.pending = append(r.out.pending, w)
 	r.flush()

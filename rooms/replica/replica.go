@@ -66,6 +66,7 @@ type Replica struct {
 	askAgain  bool         // somebody leads now: those who wait for the head need not wait for the next round
 	recruit   *recruitment // this node is asked to control the room
 	stew      steward
+	park      parking
 	lastUse   time.Time
 }
 
@@ -83,7 +84,7 @@ func (h *Host) newReplica(id rooms.RoomID, chain *rooms.Chain) *Replica {
 		h: h, id: id, chain: chain, done: make(chan struct{}),
 		in: newInbox(), ticks: make(chan struct{}, 1),
 		watch: map[int]func(*rooms.Event, any){}, signals: map[int]func(rooms.NodeID, []byte){}, freezes: map[int]func(bool){},
-		subs: map[rooms.NodeID]*subscriber{}, held: map[uint64]heldBack{}, lastUse: time.Now(), led: time.Now(),
+		subs: map[rooms.NodeID]*subscriber{}, held: map[uint64]heldBack{}, lastUse: time.Now(), led: time.Now(), park: parking{active: time.Now()},
 	}
 	_, r.directory = chain.Machine.(*rooms.Directory)
 	r.ctx, r.cancel = context.WithCancel(h.ctx)

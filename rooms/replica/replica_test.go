@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -77,6 +78,8 @@ type lan struct {
 	delay time.Duration // one way
 	mu    sync.Mutex
 	nodes map[rooms.NodeID]*port
+
+	orders atomic.Int64 // messages between controllers
 }
 
 type port struct {
@@ -110,6 +113,10 @@ func (p *port) Send(to rooms.NodeID, f []byte) bool {
 	if d := p.l.delay; d > 0 {
 		at := time.Now().Add(d)
 		arrive = func() { time.Sleep(time.Until(at)); o.h.Frame(p.id, f) }
+	}
+	var in frame
+	if rooms.Unmarshal(f, &in) == nil && in.Kind == frameOrder {
+		p.l.orders.Add(1)
 	}
 	select {
 	case o.q <- arrive:
@@ -256,6 +263,53 @@ func (w *world) eventually(what string, d time.Duration, f func() bool) {
 		}
 	}
 	w.t.Fatalf("not within %v: %s", d, what)
+}
+
+// four starts four nodes that control the directory, and makes a room that they control.
+func (w *world) four(name string) (*world, rooms.RoomID) {
+	w.t.Helper()
+	h1 := w.start("n1")
+	for _, n := range []string{"n2", "n3", "n4"} {
+		w.admit(n)
+		w.start(n)
+	}
+	w.eventually("four controllers", time.Minute, func() bool { return len(h1.Dir().Status().Controllers) == 4 })
+	ctx, cancel := context.WithTimeout(w.t.Context(), time.Minute)
+	defer cancel()
+	id, err := h1.Create(ctx, "", "ann", rooms.CreateRoom{Name: name, Temporary: true})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return w, id
+}
+
+// join starts one more node that knows the room.
+func (w *world) join(name string, id rooms.RoomID) *Host {
+	w.t.Helper()
+	w.admit(name)
+	h := w.start(name)
+	w.eventually("the newcomer knows the room", 10*time.Second, func() bool { _, err := h.record(id); return err == nil })
+	return h
+}
+
+func (w *world) name(id rooms.NodeID) string {
+	for n := range w.hosts {
+		if node(n) == id {
+			return n
+		}
+	}
+	w.t.Fatalf("no node %s", id.Short())
+	return ""
+}
+
+// other returns one of the first four nodes that is not this one.
+func (w *world) other(name string) string {
+	for _, n := range []string{"n1", "n2", "n3", "n4"} {
+		if n != name {
+			return n
+		}
+	}
+	return ""
 }
 
 func TestRoomGrowsSurvivesItsLeaderAndCatchesUp(t *testing.T) {
