@@ -22,8 +22,8 @@ func (s *storage) Snapshot() (*pb.Snapshot, error) {
 	if c.base.Index == 0 {
 		return nil, raft.ErrSnapshotTemporarilyUnavailable
 	}
-	// A newcomer that is not in the configuration at that place refuses the mark and gets a later one (watchSnapshots). It cannot be held back
-	// until then: an old member may have to catch up from here before anything above can be certified.
+	// A newcomer may not be in the configuration at that place; it adds itself (see check in wire.go). A later mark is none to wait for: what is
+	// above may need this very member's signature to be certified.
 	snap, err := c.markAt(c.certIndex)
 	if err != nil {
 		return nil, raft.ErrSnapshotTemporarilyUnavailable
