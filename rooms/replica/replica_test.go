@@ -169,7 +169,7 @@ func (l *lan) set(id rooms.NodeID, up bool) {
 }
 
 type world struct {
-	t       *testing.T
+	t       testing.TB
 	lan     *lan
 	genesis rooms.Genesis
 	stores  map[string]*memStore
@@ -185,7 +185,7 @@ func key(name string) ed25519.PrivateKey {
 
 func node(name string) rooms.NodeID { return rooms.NodeOf(key(name).Public().(ed25519.PublicKey)) }
 
-func newWorld(t *testing.T) *world {
+func newWorld(t testing.TB) *world {
 	return &world{t: t, lan: &lan{nodes: map[rooms.NodeID]*port{}}, stores: map[string]*memStore{}, hosts: map[string]*Host{}, since: map[string]uint64{},
 		genesis: rooms.Genesis{Name: "test", Domain: "localhost", Founder: node("n1"), FounderName: "n1"}}
 }
@@ -438,7 +438,9 @@ func TestARoomIsFoundedFarAway(t *testing.T) {
 				w.start(n)
 			}
 			w.eventually("four controllers of the directory", time.Minute, func() bool { return len(h1.Dir().Status().Controllers) == 4 })
+			w.lan.mu.Lock()
 			w.lan.delay = delay
+			w.lan.mu.Unlock()
 			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 			defer cancel()
 			id, err := h1.Create(ctx, "", "ann", rooms.CreateRoom{Name: "lobby", Temporary: true})
