@@ -6,16 +6,25 @@ import (
 	"warren/rooms"
 )
 
-// Peek calls f with the state of a room that is open at this node, as Room.View does, and reports whether it is. What f tells to people is
-// the caller's to judge: the room may be secret.
+// Peeker is a World that shows rooms that are not open for anybody here, too: those that this node controls or follows for others.
+type Peeker interface {
+	// Peek calls f with the state of this node's copy of the room, as Room.View does, and reports whether there is a copy. It does not block
+	// on other nodes; the copy may be behind.
+	Peek(id rooms.RoomID, f func(*rooms.State)) bool
+}
+
+// Peek calls f with the state of a room of which this node has a copy, as Room.View does, and reports whether it has. What f tells to people
+// is the caller's to judge: the room may be secret.
 func (h *Hub) Peek(id rooms.RoomID, f func(*rooms.State)) bool {
 	h.mu.Lock()
 	c, ok := h.channels[id]
 	h.mu.Unlock()
 	if ok {
 		c.room.View(f)
+		return true
 	}
-	return ok
+	p, ok := h.world.(Peeker)
+	return ok && p.Peek(id, f)
 }
 
 func (h *Hub) isOpen(id rooms.RoomID) bool {

@@ -255,6 +255,15 @@ func (w *Node) Open(_ context.Context, id rooms.RoomID, _, _ string) (bridge.Roo
 	return &copyOf{w, o}, nil
 }
 
+// Peek implements bridge.Peeker: each node has a copy of every room.
+func (w *Node) Peek(id rooms.RoomID, f func(*rooms.State)) bool {
+	r, err := w.Open(context.Background(), id, "", "")
+	if err == nil {
+		r.View(f)
+	}
+	return err == nil
+}
+
 // Create implements bridge.World.
 func (w *Node) Create(ctx context.Context, account, nick string, b rooms.CreateRoom) (rooms.RoomID, error) {
 	b.Maker, b.Controllers = rooms.PrincipalOf(account, nick, w.id), []rooms.NodeID{w.net.genesis.Founder}

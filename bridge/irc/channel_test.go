@@ -168,8 +168,10 @@ func TestChannels(t *testing.T) {
 			bob< 366
 			bob> LIST
 			bob< 321 bob
-			bob< 322 bob #visible
+			bob< 322 bob #visible 1 :see me
 			bob< 323
+			bob> LIST *hid*
+			bob< 321
 			bob! #hidden
 			ann> LIST >1
 			ann< 322 ann #crowd 2

@@ -93,7 +93,7 @@ func (c *conn) listCondition(f string) listFilter {
 	}
 }
 
-// listRooms returns the rooms that the client may know of, by name. Of rooms that are not open at this node only the name is known here.
+// listRooms returns the rooms that the client may know of, by name. Of rooms of which this node has no copy only the name is known here.
 func (c *conn) listRooms() []listed {
 	var ids []rooms.RoomID
 	var out []listed
@@ -114,7 +114,10 @@ func (c *conn) listRooms() []listed {
 	for i, l := range out {
 		hidden := false
 		c.srv.hub.Peek(ids[i], func(st *rooms.State) {
-			l.users, l.topic, l.topicAt = len(st.Occupants), st.Subject, st.SubjectTime
+			l.users = len(st.Occupants)
+			if seated[ids[i]] || st.ACL.Get(perms.Everyone).Allow.Has(perms.Read) {
+				l.topic, l.topicAt = st.Subject, st.SubjectTime
+			}
 			hidden = (st.Set.Secret || st.Closed) && !seated[ids[i]]
 		})
 		if !hidden {

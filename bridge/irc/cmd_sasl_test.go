@@ -110,7 +110,7 @@ func TestAccounts(t *testing.T) {
 		{"REGISTER before registration", `
 			x> CAP LS 302
 			x< draft/account-registration=before-connect,custom-account-name
-			x> CAP REQ :draft/account-registration standard-replies
+			x> CAP REQ :draft/account-registration
 			x< ACK
 			x> REGISTER * * secret
 			x< FAIL REGISTER NEED_NICK

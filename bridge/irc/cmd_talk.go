@@ -147,7 +147,11 @@ func (c *conn) botReply(d bridge.Delivery) {
 	}
 	now := c.srv.now()
 	for _, t := range d.Reply.Lines {
-		for _, part := range splitText(t, 380) {
+		parts := splitText(t, 380)
+		if len(parts) == 0 {
+			parts = []string{" "} // an empty line of a document; IRC has no empty text
+		}
+		for _, part := range parts {
 			r.send(&line{source: c.srv.botMask(), command: "NOTICE", params: []string{target, part}, time: now, bot: true})
 		}
 	}

@@ -203,6 +203,9 @@ func (echoBot) Run(_ context.Context, s *bridge.Session, seat *bridge.Seat, line
 	if line == "!go" {
 		s.GoTo("elsewhere")
 	}
+	if line == "!poem" {
+		return bridge.Reply{Lines: []string{"one", "", "three"}}
+	}
 	return bridge.Reply{Lines: []string{"you said " + line, "twice"}}
 }
 
@@ -226,6 +229,10 @@ func TestBot(t *testing.T) {
 		bob! echo
 		bob> PRIVMSG warren :!private
 		bob< :warren!warren@services/n1.test NOTICE bob :you said !private
+		bob> PRIVMSG #c :!poem
+		bob< NOTICE #c :one
+		bob< NOTICE #c :
+		bob< NOTICE #c :three
 		bob> PRIVMSG #c :!go
 		bob< JOIN #elsewhere
 		bob> WHOIS warren

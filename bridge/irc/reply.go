@@ -125,9 +125,18 @@ func (r *reply) notice(text string) {
 	r.send(&line{source: r.c.srv.cfg.Name, command: "NOTICE", params: []string{r.c.target(), text}})
 }
 
-// fail adds a FAIL (IRCv3 standard-replies), or a NOTICE for clients that do not know it. The last parameter is the sentence.
+// fail adds a FAIL (IRCv3 standard-replies), or a NOTICE for clients that do not know it: who asked for a capability whose commands answer by
+// FAIL knows it for them. The last parameter is the sentence.
 func (r *reply) fail(command, code string, context ...string) {
-	if r.c.have().has(capStandardReplies) {
+	have := r.c.have()
+	knows := have.has(capStandardReplies)
+	switch command {
+	case "CHATHISTORY":
+		knows = knows || have.has(capChathistory)
+	case "REGISTER", "VERIFY":
+		knows = knows || have.has(capRegistration)
+	}
+	if knows {
 		r.send(&line{source: r.c.srv.cfg.Name, command: "FAIL", params: append([]string{command, code}, context...)})
 		return
 	}

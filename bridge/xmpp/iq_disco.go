@@ -100,19 +100,20 @@ func (c *conn) serviceItems(iq, q *element) {
 		return
 	}
 	var list []string
+	var recs []rooms.RoomRecord
 	c.srv.hub.World().Directory(func(d *rooms.Directory) {
 		for _, r := range d.Rooms {
 			if r.Listed() && !r.Direct() {
-				list = append(list, r.Name)
+				recs = append(recs, r)
 			}
 		}
 	})
-	for _, t := range c.sess.Seats() { // what the room itself says about being secret is known of the rooms one sits in
-		t.View(func(st *rooms.State) {
-			if st.Set.Secret {
-				list = slices.DeleteFunc(list, func(n string) bool { return rooms.Fold(n) == rooms.Fold(st.Name) })
-			}
-		})
+	for _, r := range recs {
+		hidden := false // being secret is known of the rooms of which this node has a copy
+		c.srv.hub.Peek(r.ID, func(st *rooms.State) { hidden = st.Set.Secret || st.Closed })
+		if !hidden {
+			list = append(list, r.Name)
+		}
 	}
 	slices.SortFunc(list, func(a, b string) int { return strings.Compare(rooms.Fold(a), rooms.Fold(b)) })
 	var ids []string

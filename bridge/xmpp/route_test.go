@@ -81,6 +81,10 @@ func TestServiceQueries(t *testing.T) {
 	if err := x.hub.SessionsOf("alice")[0].Seat("den").Wait(t.Context(), &rooms.Configure{Secret: &yes}, nil); err != nil {
 		t.Fatal(err)
 	}
+	b := n.node("n2", nil, "bob").online("bob", "y")
+	if q := b.result("get", "rooms.localhost", "<query xmlns='"+nsDiscoItems+"'/>").child(nsDiscoItems, "query"); strings.Contains(string(q.bytes()), "den@") {
+		t.Errorf("another node lists a secret room: %s", q.bytes())
+	}
 	for _, to := range []string{"", "localhost", "rooms.localhost", lobby, lobby + "/alice", lobby + "/warren", "alice@localhost"} {
 		a.result("get", to, "<ping xmlns='urn:xmpp:ping'/>")
 	}

@@ -34,6 +34,15 @@ func (w world) Open(ctx context.Context, id rooms.RoomID, account, nick string) 
 	return room{w.n, r}, nil
 }
 
+// Peek implements bridge.Peeker.
+func (w world) Peek(id rooms.RoomID, f func(*rooms.State)) bool {
+	r := w.n.Host().Get(id)
+	if r != nil {
+		r.View(f)
+	}
+	return r != nil
+}
+
 func (w world) Create(ctx context.Context, account, nick string, b rooms.CreateRoom) (rooms.RoomID, error) {
 	return w.n.Host().Create(ctx, account, nick, b)
 }
