@@ -22,11 +22,38 @@ import (
 
 // memStore is a Store in memory: everything is durable at once.
 type memStore struct {
-	mu sync.Mutex
-	m  map[Table][]Entry
+	mu     sync.Mutex
+	m      map[Table][]Entry
+	broken bool
 }
 
-func (s *memStore) Write(cs []Change) error { s.WriteLater(cs); return nil }
+func (s *memStore) Write(cs []Change) error {
+	s.mu.Lock()
+	broken := s.broken
+	s.mu.Unlock()
+	if broken {
+		return errors.New("no space left")
+	}
+	s.WriteLater(cs)
+	return nil
+}
+
+// full makes writes fail.
+func (s *memStore) full(yes bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.broken = yes
+}
+
+func (s *memStore) clone() *memStore {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c := &memStore{m: map[Table][]Entry{}}
+	for t, l := range s.m {
+		c.m[t] = slices.Clone(l)
+	}
+	return c
+}
 
 func (s *memStore) WriteLater(cs []Change) {
 	s.mu.Lock()
@@ -79,7 +106,8 @@ type lan struct {
 	mu    sync.Mutex
 	nodes map[rooms.NodeID]*port
 
-	orders atomic.Int64 // messages between controllers
+	mute   func(from, to rooms.NodeID) bool // frames that get lost; nil: none
+	orders atomic.Int64                     // messages between controllers
 }
 
 type port struct {
@@ -113,6 +141,9 @@ func (p *port) Send(to rooms.NodeID, f []byte) bool {
 	if d := p.l.delay; d > 0 {
 		at := time.Now().Add(d)
 		arrive = func() { time.Sleep(time.Until(at)); o.h.Frame(p.id, f) }
+	}
+	if m := p.l.mute; m != nil && m(p.id, to) {
+		return true
 	}
 	var in frame
 	if rooms.Unmarshal(f, &in) == nil && in.Kind == frameOrder {
@@ -279,6 +310,9 @@ func (w *world) four(name string) (*world, rooms.RoomID) {
 	id, err := h1.Create(ctx, "", "ann", rooms.CreateRoom{Name: name, Temporary: true})
 	if err != nil {
 		w.t.Fatal(err)
+	}
+	for _, h := range w.hosts {
+		w.eventually("every node knows the room", 10*time.Second, func() bool { _, err := h.record(id); return err == nil })
 	}
 	return w, id
 }
