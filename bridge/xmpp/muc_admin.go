@@ -185,6 +185,12 @@ func (c *conn) setAffiliation(t *bridge.Seat, who perms.Principal, affiliation, 
 	}
 	switch affiliation {
 	case "outcast":
+		// Standing goes with it: who may manage is let in past every sanction.
+		if t.May(perms.Manage, nil).OK {
+			if err := c.forget(t, who, perms.All); err != nil {
+				return err
+			}
+		}
 		return c.ban(t, who, reason)
 	case "none", "member", "admin", "owner":
 	default:

@@ -53,6 +53,17 @@ func TestKickAndBan(t *testing.T) {
 	}
 }
 
+func TestABannedManagerDoesNotComeBack(t *testing.T) {
+	_, a, b, _ := three(t)
+	a.result("set", lobby, admin("<item jid='bob@localhost' affiliation='owner'/>"))
+	a.result("set", lobby, admin("<item jid='bob@localhost' affiliation='outcast'/>"))
+	b.expect("ban", presenceOf(lobby+"/bob", "unavailable"))
+	wantError(t, b.join(lobby, "bob"), "forbidden")
+	if q := a.result("get", lobby, admin("<item affiliation='outcast'/>")).child(nsMUCAdmin, "query"); q.child(nsMUCAdmin, "item") == nil {
+		t.Errorf("list of bans: %s", q.bytes())
+	}
+}
+
 func TestSeveralItemsInOneSet(t *testing.T) {
 	_, a, b, c := three(t)
 	a.result("set", lobby, admin("<item jid='bob@localhost' affiliation='member'/><item jid='carol@localhost' affiliation='admin'/>"))
