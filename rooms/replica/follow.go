@@ -305,10 +305,15 @@ func (r *Replica) askAnother() {
 	}
 }
 
-// hurry asks the source at the next tick.
+// hurry asks somebody for the head now, and the source at the next tick: something here waits for it.
 func (r *Replica) hurry() {
-	r.asked = time.Time{}
+	now := time.Now()
+	if now.Sub(r.hurried) < askEvery {
+		return
+	}
+	r.hurried, r.asked = now, time.Time{}
 	r.wakeUp()
+	r.askAnother()
 }
 
 func (r *Replica) controlsNow() bool {

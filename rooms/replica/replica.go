@@ -55,8 +55,9 @@ type Replica struct {
 	source    rooms.NodeID // who pushes to this node
 	asked     time.Time    // when the source was last asked to
 	heard     time.Time    // when the source last said anything
-	opinions  int          // questions to others than the source
-	skip      int          // sources that were left because they did not serve
+	hurried   time.Time
+	opinions  int // questions to others than the source
+	skip      int // sources that were left because they did not serve
 	pull      pulling
 	dirSeen   uint64    // the directory version that the controller was last told of
 	led       time.Time // when a leader was last known
