@@ -18,10 +18,8 @@ const (
 )
 
 const (
-	pullProtocol    = "pull/1"
-	pullLimit       = 1 << 10 // bytes of a pull
-	accountProtocol = "account/1"
-	accountLimit    = 64 << 10
+	pullProtocol = "pull/1"
+	pullLimit    = 1 << 10 // bytes of a pull
 )
 
 // network gives rooms/replica the overlay in its own words.

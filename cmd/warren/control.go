@@ -9,12 +9,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"net"
 	"net/http"
 	"os"
 	"path/filepath"
 	"sync"
+	"syscall"
 	"time"
 
 	"warren/bridge"
@@ -32,14 +34,26 @@ const (
 	maxSockPath  = 100              // bytes a Unix socket's path may have on every system
 )
 
-// controlPath returns where the socket of a data directory is: in it, or, when its path is too long for a socket, among the temporary files.
-func controlPath(data string) string {
+// controlPath returns where the socket of a data directory is: in it, or, when its path is too long for a socket, in a folder among the temporary
+// files that nobody but this user can enter.
+func controlPath(data string) (string, error) {
 	p := filepath.Join(data, controlName)
 	if len(p) <= maxSockPath {
-		return p
+		return p, nil
+	}
+	dir := filepath.Join(os.TempDir(), fmt.Sprintf("warren-%d", os.Getuid()))
+	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+		return "", fmt.Errorf("control socket: %w", err)
+	}
+	info, err := os.Lstat(dir)
+	if err != nil {
+		return "", fmt.Errorf("control socket: %w", err)
+	}
+	if st, ok := info.Sys().(*syscall.Stat_t); !info.IsDir() || info.Mode().Perm() != 0o700 || !ok || int(st.Uid) != os.Getuid() {
+		return "", fmt.Errorf("control socket: %s is not a folder of this user alone: remove it, or use a shorter --data", dir)
 	}
 	sum := sha256.Sum256([]byte(data))
-	return filepath.Join(os.TempDir(), "warren-"+hex.EncodeToString(sum[:8])+".sock")
+	return filepath.Join(dir, hex.EncodeToString(sum[:8])+".sock"), nil
 }
 
 type controlServer struct {
@@ -92,7 +106,10 @@ type statusInfo struct {
 
 // startControl opens the socket. The lock on the data directory is held, so an old socket file is a dead one.
 func startControl(n *node.Node, hub *bridge.Hub, cfg config.Config, log *slog.Logger) (*controlServer, error) {
-	path := controlPath(string(cfg.Node.Data))
+	path, err := controlPath(string(cfg.Node.Data))
+	if err != nil {
+		return nil, err
+	}
 	_ = os.Remove(path)
 	l, err := net.Listen("unix", path)
 	if err != nil {
@@ -164,9 +181,13 @@ var errNotRunning = errors.New("no node runs with this data directory")
 
 // ask calls a running node. errNotRunning: there is none.
 func ask(ctx context.Context, data, method, path string, in, out any) error {
+	socket, err := controlPath(data)
+	if err != nil {
+		return err
+	}
 	client := http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		var d net.Dialer
-		return d.DialContext(ctx, "unix", controlPath(data))
+		return d.DialContext(ctx, "unix", socket)
 	}}}
 	defer client.CloseIdleConnections()
 	body, err := json.Marshal(in)
