@@ -1,6 +1,7 @@
 package node
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
@@ -11,7 +12,10 @@ import (
 )
 
 // disk gives rooms/replica the store under its own names.
-type disk struct{ s *store.Store }
+type disk struct {
+	s      *store.Store
+	failed func(error) // told of a write that failed; nil: nobody asks
+}
 
 func bucketOf(t replica.Table) store.Bucket {
 	switch t {
@@ -52,10 +56,19 @@ func batchOf(changes []replica.Change) *store.Batch {
 }
 
 // Write implements replica.Store.
-func (d disk) Write(changes []replica.Change) error { return d.s.Commit(batchOf(changes)) }
+func (d disk) Write(changes []replica.Change) error { return d.tell(d.s.Commit(batchOf(changes))) }
+
+func (d disk) tell(err error) error {
+	if err != nil && d.failed != nil && !errors.Is(err, store.ErrClosed) {
+		d.failed(err)
+	}
+	return err
+}
 
 // WriteLater implements replica.Store. A failure is sticky in the store, so the next Write tells it.
-func (d disk) WriteLater(changes []replica.Change) { d.s.CommitAsync(batchOf(changes), func(error) {}) }
+func (d disk) WriteLater(changes []replica.Change) {
+	d.s.CommitAsync(batchOf(changes), func(err error) { _ = d.tell(err) })
+}
 
 // Get implements replica.Store.
 func (d disk) Get(t replica.Table, key []byte) ([]byte, error) {

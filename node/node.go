@@ -54,6 +54,7 @@ type Node struct {
 	bridge   *Wire
 	search   *Wire
 	started  time.Time
+	broken   chan error // cap 1
 
 	ctx    context.Context
 	cancel context.CancelFunc
@@ -119,7 +120,7 @@ func OpenWith(cfg config.Config, parts Parts, found bool, log *slog.Logger) (*No
 	if err != nil {
 		return nil, err
 	}
-	n := &Node{cfg: cfg, parts: parts, log: log, key: dir.key, id: rooms.NodeOf(dir.key.Public().(ed25519.PublicKey)), store: dir.store}
+	n := &Node{cfg: cfg, parts: parts, log: log, key: dir.key, id: rooms.NodeOf(dir.key.Public().(ed25519.PublicKey)), store: dir.store, broken: make(chan error, 1)}
 	n.ctx, n.cancel = context.WithCancel(context.Background())
 	n.bridge, n.search = newWire(n, chanBridge), newWire(n, chanSearch)
 	ok := false
@@ -200,7 +201,7 @@ func (n *Node) assemble() (err error) {
 		return errors.Join(err, n.over.Close())
 	}
 	n.host, err = replica.New(replica.Config{
-		Key: n.key, Genesis: n.genesis, Since: since, Store: disk{n.store}, Net: network{n.over}, Logger: n.log,
+		Key: n.key, Genesis: n.genesis, Since: since, Store: disk{n.store, n.diskFailed}, Net: network{n.over}, Logger: n.log,
 		Heartbeat: n.cfg.Order.Heartbeat.Duration, Election: n.cfg.Order.ElectionTimeout.Duration,
 		Tick: n.parts.Tick, Lease: n.parts.Lease, Away: n.parts.Away,
 		Opened:  func(r *replica.Replica) { n.finder.RoomOpened(r.ID(), r.View) },
@@ -296,6 +297,16 @@ func (n *Node) tellOwnRecord() {
 				n.log.Debug("account records could not be compared with other devices", "err", err)
 			}
 		}
+	}
+}
+
+// Broken gives the error with which the disk failed, if it does: nothing can be acknowledged after that, so the node should be closed.
+func (n *Node) Broken() <-chan error { return n.broken }
+
+func (n *Node) diskFailed(err error) {
+	select {
+	case n.broken <- err:
+	default:
 	}
 }
 

@@ -68,8 +68,12 @@ func serveUntil(ctx context.Context, c *call, cfg config.Config) (err error) {
 		return err
 	}
 	greet(c, n, cfg)
-	<-ctx.Done()
-	return nil
+	select {
+	case <-ctx.Done():
+		return nil
+	case err := <-n.Broken():
+		return fmt.Errorf("the disk fails, so the node stops; others take over its rooms: %w", err)
+	}
 }
 
 // views are the opened ports of the protocols.
