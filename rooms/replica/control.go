@@ -137,7 +137,7 @@ func (r *Replica) startController() error {
 		return err
 	}
 	r.ctl.DirectoryAt(r.directoryAt, r.newestDir())
-	r.founding = founding && base.Controllers[0] == r.h.self
+	r.founding = founding && base.Controllers[int(r.id[0])%len(base.Controllers)] == r.h.self // spread over the nodes by the room
 	return nil
 }
 
@@ -152,7 +152,7 @@ func (r *Replica) foundable() bool {
 	return young
 }
 
-// foundTogether makes the first of the founding controllers lead as soon as enough others are there, instead of after a time-out. Each try
+// foundTogether makes one of the founding controllers lead as soon as enough others are there, instead of after a time-out. Each try
 // gets twice the time of the one before: votes take a round trip, and a new try makes those under way worthless.
 func (r *Replica) foundTogether(now time.Time) {
 	if !r.founding || r.ctl == nil || now.Before(r.foundNext) {
