@@ -49,7 +49,8 @@ func TestAnEmptyTemporaryRoomGoesEverywhereAndItsNameIsFree(t *testing.T) {
 		time.Sleep(time.Second)
 		for n, s := range w.stores {
 			for _, table := range []Table{Decisions, Snapshots, Raft, Held} {
-				for _, e := range s.m[table] {
+				list, _ := s.Range(table, nil, nil, 1<<20, false)
+				for _, e := range list {
 					if strings.HasPrefix(string(e.Key), string(id[:])) {
 						t.Errorf("%s still has a key of the room in table %d", n, table)
 					}
