@@ -386,14 +386,18 @@ func (r *Replica) lostController(id rooms.NodeID) {
 		r.ctl.Campaign(r.h.Now())
 		return
 	}
-	lost := r.leader
-	time.AfterFunc(time.Duration(rank)*3*r.h.cfg.Tick, func() {
-		r.call(func() {
-			if r.ctl != nil && r.leader == lost && !r.h.alive(lost) {
-				r.ctl.Campaign(r.h.Now())
-			}
-		})
-	})
+	r.campaignAt = time.Now().Add(time.Duration(rank) * 3 * r.h.cfg.Tick)
+}
+
+// tickCampaign lets a backup of a lower rank campaign when its turn has come and nobody leads yet.
+func (r *Replica) tickCampaign(now time.Time) {
+	if r.campaignAt.IsZero() || now.Before(r.campaignAt) {
+		return
+	}
+	r.campaignAt = time.Time{}
+	if !r.leader.IsZero() && !r.h.alive(r.leader) {
+		r.ctl.Campaign(r.h.Now())
+	}
 }
 
 // tick lets time pass.
@@ -402,6 +406,7 @@ func (r *Replica) tick(now time.Time) {
 		// A loaded machine loses ticks. One missed tick is one less towards an election: late is better than needless.
 		r.ctl.Tick(now.UnixMilli())
 		r.foundTogether(now)
+		r.tickCampaign(now)
 		r.setLeader(r.ctl.Status().Leader)
 	}
 	if r.newestDir() != r.dirSeen {

@@ -43,32 +43,33 @@ type Replica struct {
 	leave   func()
 
 	// Owned by the loop.
-	ctl       *order.Controller
-	founding  bool          // this node is to lead a room that is just being founded
-	foundWait time.Duration // for the votes of its last try
-	foundNext time.Time     // when it tries again
-	out       outbox
-	as        reader // on whose behalf the room is read
-	subs      map[rooms.NodeID]*subscriber
-	held      map[uint64]heldBack // decisions that cannot be applied yet, by height
-	heldBytes int
-	source    rooms.NodeID // who pushes to this node
-	asked     time.Time    // when the source was last asked to
-	heard     time.Time    // when the source last said anything
-	hurried   time.Time
-	opinions  int // questions to others than the source
-	skip      int // sources that were left because they did not serve
-	pull      pulling
-	dirSeen   uint64    // the directory version that the controller was last told of
-	led       time.Time // when a leader was last known
-	syncs     []*syncWait
-	nonce     uint64
-	askedHead time.Time
-	askAgain  bool         // somebody leads now: those who wait for the head need not wait for the next round
-	recruit   *recruitment // this node is asked to control the room
-	stew      steward
-	park      parking
-	lastUse   time.Time
+	ctl        *order.Controller
+	founding   bool          // this node is to lead a room that is just being founded
+	foundWait  time.Duration // for the votes of its last try
+	foundNext  time.Time     // when it tries again
+	out        outbox
+	as         reader // on whose behalf the room is read
+	subs       map[rooms.NodeID]*subscriber
+	held       map[uint64]heldBack // decisions that cannot be applied yet, by height
+	heldBytes  int
+	source     rooms.NodeID // who pushes to this node
+	asked      time.Time    // when the source was last asked to
+	heard      time.Time    // when the source last said anything
+	hurried    time.Time
+	opinions   int // questions to others than the source
+	skip       int // sources that were left because they did not serve
+	pull       pulling
+	dirSeen    uint64    // the directory version that the controller was last told of
+	campaignAt time.Time // when it is this backup's turn to campaign, if the leader is still down then
+	led        time.Time // when a leader was last known
+	syncs      []*syncWait
+	nonce      uint64
+	askedHead  time.Time
+	askAgain   bool         // somebody leads now: those who wait for the head need not wait for the next round
+	recruit    *recruitment // this node is asked to control the room
+	stew       steward
+	park       parking
+	lastUse    time.Time
 }
 
 type syncWait struct {
