@@ -366,7 +366,7 @@ func (c *Controller) wanted() (changes []*pb.ConfChangeSingle, added []Member) {
 			changes = append(changes, change(pb.ConfChangeRemoveNode, m))
 		}
 	}
-	if ready && len(changes) == 0 && !slices.Contains(want, c.cfg.Self) {
+	if len(changes) == 0 && !slices.Contains(want, c.cfg.Self) {
 		c.handOver(level)
 	}
 	for _, m := range c.conf.Learners {
@@ -377,8 +377,8 @@ func (c *Controller) wanted() (changes []*pb.ConfChangeSingle, added []Member) {
 	return changes, nil
 }
 
-// handOver gives the lead to a controller: a leader that is none does not remove itself, so that who leads through the change also leads
-// after it.
+// handOver gives the lead to a controller. A leader that is none does not remove itself, so that who leads through the change also leads after
+// it; and it does not wait until all controllers vote: one whose raft state has begun a new life listens to controllers only.
 func (c *Controller) handOver(level map[uint64]bool) {
 	for _, m := range c.conf.Voters {
 		if slices.Contains(c.controllers, m.Node) && level[m.raftID()] {

@@ -49,6 +49,7 @@ type Status struct {
 	Members   []MemberStatus
 	Joint     bool // between two configurations
 	Settled   bool // raft's voters are the certified controllers
+	Sealed    bool // a majority of raft's voters is known to know durably that they are it: until then the voters before them are needed too
 	Pending   int  // requests that wait or are under way here
 	Idle      bool // nothing is under way: the controller can be parked
 	Broken    error
@@ -96,6 +97,7 @@ func (c *Controller) Status() Status {
 		s.Members = append(s.Members, MemberStatus{m.Node, m.Incarnation, false, match[m.raftID()], level[m.raftID()]})
 	}
 	rooms.SortNodes(voters)
+	s.Sealed = !s.Joint && c.sealed == c.confIndex()
 	s.Settled = !s.Joint && slices.Equal(voters, c.controllers)
 	s.Idle = s.Settled && s.Pending == 0 && len(c.open) == 0 && !c.rn.HasReady() && !c.busy && s.Applied == s.Commit && s.Commit == s.Last &&
 		!s.Leader.IsZero() && level4

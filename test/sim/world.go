@@ -335,7 +335,7 @@ func (w *world) settled() *node {
 			continue
 		}
 		s := n.ctl.Status()
-		if s.Role != order.Leader || !s.Settled {
+		if s.Role != order.Leader || !s.Settled || !s.Sealed {
 			continue
 		}
 		ok := true
