@@ -203,6 +203,7 @@ func Join(ctx context.Context, cfg config.Config, link string, found *overlay.Fo
 func JoinWith(ctx context.Context, cfg config.Config, parts Parts, link string, found *overlay.Found, say JoinStep, log *slog.Logger) error {
 	req := bootstrap.Request{Link: link, Name: cfg.Node.Name, Label: cfg.Node.Label}
 	var want rooms.Hash
+	var wantName string
 	var inv *invite.Invite
 	var addrs []string
 	if link != "" {
@@ -213,9 +214,9 @@ func JoinWith(ctx context.Context, cfg config.Config, parts Parts, link string, 
 		if err := i.Verify(time.Now()); err != nil {
 			return err
 		}
-		inv, want, addrs = &i, i.Network, i.Addrs
+		inv, want, wantName, addrs = &i, i.Network, i.Name, i.Addrs
 	} else {
-		want, addrs = found.NetworkID, found.Addrs
+		want, wantName, addrs = found.NetworkID, found.NetworkName, found.Addrs
 	}
 	if req.Name == "" {
 		req.Name = NodeName(cfg)
@@ -232,6 +233,9 @@ func JoinWith(ctx context.Context, cfg config.Config, parts Parts, link string, 
 			return nil
 		}
 		return fmt.Errorf("%w (%q): use another --data", ErrMember, g.Name)
+	}
+	if err := dir.setJoining(wantName); err != nil {
+		return err
 	}
 	stranger, err := overlay.NewStranger(dir.key, parts.Host...)
 	if err != nil {
@@ -289,6 +293,7 @@ func (d *dataDir) become(want rooms.Hash, inv *invite.Invite, from rooms.NodeID,
 	}
 	return d.setGenesis(w.Genesis, func(b *store.Batch) {
 		id := w.Genesis.Directory()
+		b.Delete(store.Meta, []byte(joiningKey))
 		b.Put(store.Meta, []byte(sinceKey), binary.BigEndian.AppendUint64(nil, chain.Height))
 		for i, dec := range w.Decisions {
 			b.Put(store.Decisions, store.HeightKey(id, uint64(i)+1), dec)

@@ -29,12 +29,15 @@ var (
 	ErrNoNetwork = errors.New("the data directory belongs to no network yet")
 	// ErrMember: the data directory belongs to a network already.
 	ErrMember = errors.New("the data directory belongs to a network already")
+	// ErrNotAdmitted: the data directory asked to join a network and was never admitted, so it must not found another one.
+	ErrNotAdmitted = errors.New("the data directory asked to join a network that has not admitted it yet")
 )
 
 // Keys in store.Meta.
 const (
 	genesisKey = "genesis"
-	sinceKey   = "since" // directory height (uint64 BE) at which this disk begins; absent: the founder's
+	joiningKey = "joining" // name of the network that this node asked to join last; absent once it is admitted
+	sinceKey   = "since"   // directory height (uint64 BE) at which this disk begins; absent: the founder's
 )
 
 // Node is one peer. Make it with Open, bring it up with Start, end it with Close.
@@ -108,8 +111,21 @@ func (d *dataDir) setGenesis(g rooms.Genesis, more func(*store.Batch)) error {
 	return d.store.Commit(b)
 }
 
+// joining returns the name of the network that this node asked to join and that has not admitted it.
+func (d *dataDir) joining() (name string, ok bool, err error) {
+	data, err := d.store.Get(store.Meta, []byte(joiningKey))
+	return string(data), data != nil, err
+}
+
+// setJoining notes, before anybody is asked, which network the node wants to join.
+func (d *dataDir) setJoining(name string) error {
+	b := &store.Batch{}
+	b.Put(store.Meta, []byte(joiningKey), []byte(name))
+	return d.store.Commit(b)
+}
+
 // Open opens the data directory of cfg. With found, an empty one becomes the first node of a new network; without, that is ErrNoNetwork.
-// Another process that uses the directory is an error that says so. Nothing runs before Start.
+// One that asked to join a network and was not admitted founds none: ErrNotAdmitted. Another process that uses the directory is an error that says so. Nothing runs before Start.
 func Open(cfg config.Config, found bool, log *slog.Logger) (*Node, error) {
 	return OpenWith(cfg, Parts{}, found, log)
 }
@@ -145,6 +161,11 @@ func OpenWith(cfg config.Config, parts Parts, found bool, log *slog.Logger) (*No
 }
 
 func foundNetwork(cfg config.Config, dir *dataDir) (rooms.Genesis, error) {
+	if name, ok, err := dir.joining(); err != nil {
+		return rooms.Genesis{}, err
+	} else if ok {
+		return rooms.Genesis{}, fmt.Errorf("%w (%q): run warren join again and wait until somebody inside admits it, or use another --data for a network of your own", ErrNotAdmitted, name)
+	}
 	recovery, err := dir.recovery()
 	if err != nil {
 		return rooms.Genesis{}, err

@@ -1,16 +1,19 @@
 package node
 
 import (
+	"context"
 	"errors"
 	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"go.uber.org/goleak"
 
 	"warren/node/config"
+	"warren/node/overlay"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -65,5 +68,25 @@ func TestADamagedKeyIsNotReplaced(t *testing.T) {
 	}
 	if data, err := os.ReadFile(file); err != nil || string(data) != "c2hvcnQ=\n" {
 		t.Errorf("the key's file now holds %q, %v", data, err)
+	}
+}
+
+// Somebody whose join was never answered would otherwise get an account in a network of one, and wonder where the others are.
+func TestADirectoryThatWaitsToBeAdmittedFoundsNoNetwork(t *testing.T) {
+	cfg, log := configOf(t), slog.New(slog.NewTextHandler(io.Discard, nil))
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	found := overlay.Found{NetworkName: "physics", NetworkID: [32]byte{1}, Addrs: []string{"/ip4/127.0.0.1/tcp/1/p2p/12D3KooWDpJ7As7BWAwRMfu1VU2WCqNjvq387JEYKDBj4kx6nXTN"}}
+	if err := Join(ctx, cfg, "", &found, func(string) {}, log); err == nil {
+		t.Fatal("admitted by nobody")
+	}
+	for range 2 { // asking does not wear it off
+		_, err := Open(cfg, true, log)
+		if !errors.Is(err, ErrNotAdmitted) || !strings.Contains(err.Error(), `"physics"`) || !strings.Contains(err.Error(), "warren join") {
+			t.Fatalf("got %v, want ErrNotAdmitted and what to do", err)
+		}
+	}
+	if _, err := Open(cfg, false, log); !errors.Is(err, ErrNoNetwork) {
+		t.Errorf("opened without founding: %v", err)
 	}
 }
