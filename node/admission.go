@@ -26,6 +26,8 @@ const (
 	welcomeBytes = 6 << 20          // of the directory's log in the answer; the rest is pulled later
 	welcomeCount = 20_000
 
+	knockEvery = 2 * time.Second // while nobody has answered
+
 	maxInviteAddrs = 4 // two transports on two addresses: a link that fits into a line of chat and a QR code
 )
 
@@ -44,14 +46,7 @@ func (n *Node) admission(ctx context.Context, from rooms.NodeID, data []byte) ([
 	}
 	if !n.Inside(from) {
 		if req.Link == "" {
-			n.mu.Lock()
-			who, err := n.waiting.Knock(n.genesis.ID(), from, req, time.Now())
-			n.mu.Unlock()
-			if err != nil {
-				return nil, err
-			}
-			n.log.Info("a node asks to be admitted", "node", from.Short(), "name", who.Name, "code", who.Code)
-			return bootstrap.Answer{State: bootstrap.Pending}.Encode(), nil
+			return n.knocked(from, req)
 		}
 		if err := n.admitInvited(ctx, from, req); err != nil {
 			return nil, err
@@ -123,28 +118,15 @@ func (n *Node) welcome() (welcome, error) {
 	return w, nil
 }
 
-// Waiting lists the nodes that ask to be admitted at this one.
-func (n *Node) Waiting() []bootstrap.Newcomer {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	return n.waiting.List(time.Now())
-}
-
-// AdmitCode admits the node that shows this code. It blocks until the directory has it.
-func (n *Node) AdmitCode(ctx context.Context, code string) (bootstrap.Newcomer, error) {
-	n.mu.Lock()
-	who, err := n.waiting.Take(code, time.Now())
-	n.mu.Unlock()
-	if err != nil {
-		return who, err
-	}
-	return who, n.admit(ctx, &rooms.AdmitNode{Node: who.ID, Name: nameOr(who.Name, who.ID), Label: who.Label, Sponsor: n.sponsor()})
-}
-
 func (n *Node) sponsor() string {
 	if n.cfg.Node.Sponsor != "" {
 		return n.cfg.Node.Sponsor
 	}
+	return n.name()
+}
+
+// name returns the node's name in the directory, as far as it is known there.
+func (n *Node) name() string {
 	name := NodeName(n.cfg)
 	n.host.Directory(func(d *rooms.Directory) {
 		if r, ok := d.Nodes[n.id]; ok {
@@ -244,8 +226,9 @@ func JoinWith(ctx context.Context, cfg config.Config, parts Parts, link string, 
 	defer func() { _ = stranger.Close() }()
 	id := rooms.NodeOf(dir.key.Public().(ed25519.PublicKey))
 	if link == "" {
-		say("This node's code is " + bootstrap.Code(want, id) + ". Somebody inside runs: warren admit " + bootstrap.Code(want, id))
+		say("This node's code is " + bootstrap.Code(want, id) + ". Somebody inside runs, at any node of the network: warren admit " + bootstrap.Code(want, id))
 	}
+	asked := rooms.NodeID{}
 	for {
 		from, data, err := stranger.Admit(ctx, addrs, req.Encode())
 		if err != nil {
@@ -258,10 +241,14 @@ func JoinWith(ctx context.Context, cfg config.Config, parts Parts, link string, 
 		if ans.State == bootstrap.Admitted {
 			return dir.become(want, inv, from, ans)
 		}
+		if from != asked {
+			asked = from
+			say(fmt.Sprintf("Asked node %s, which tells the others. Waiting…", strings.TrimSpace(ans.Member()+" ("+from.Short()+")")))
+		}
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case <-time.After(2 * time.Second):
+		case <-time.After(knockEvery):
 		}
 	}
 }

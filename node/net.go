@@ -15,6 +15,7 @@ const (
 	chanRooms  = 0 // rooms/replica
 	chanBridge = 1 // what bridges tell each other (presence)
 	chanSearch = 2 // answers to searches
+	chanDoor   = 3 // knocks of newcomers
 )
 
 const (
@@ -68,11 +69,13 @@ func newWire(n *Node, kind byte) *Wire {
 func (w *Wire) Send(to rooms.NodeID, data []byte) { w.n.over.Send(to, framed(w.kind, data)) }
 
 // Broadcast sends to every node that is up; it does not block.
-func (w *Wire) Broadcast(data []byte) {
-	f := framed(w.kind, data)
-	for _, p := range w.n.over.Peers() {
+func (w *Wire) Broadcast(data []byte) { w.n.broadcast(w.kind, data) }
+
+func (n *Node) broadcast(kind byte, data []byte) {
+	f := framed(kind, data)
+	for _, p := range n.over.Peers() {
 		if p.Up {
-			w.n.over.Send(p.ID, f)
+			n.over.Send(p.ID, f)
 		}
 	}
 }
@@ -134,6 +137,8 @@ func (n *Node) frame(from rooms.NodeID, f []byte) {
 		for _, r := range all(n.search, n.search.recv) {
 			r(from, f[1:])
 		}
+	case chanDoor:
+		n.heardOfKnock(f[1:])
 	}
 }
 

@@ -295,10 +295,11 @@ func (n *Node) Inside(id rooms.NodeID) bool {
 	return ok
 }
 
-// directoryEvent tells the overlay who came in and who was put out.
+// directoryEvent tells the overlay and the door who came in and who was put out.
 func (n *Node) directoryEvent(ev *rooms.Event, _ any) {
 	switch b := ev.Body.(type) {
 	case *rooms.AdmitNode:
+		n.admitted(b.Node)
 		n.over.AdmissionChanged(b.Node)
 	case *rooms.DropNode:
 		n.over.AdmissionChanged(b.Node)

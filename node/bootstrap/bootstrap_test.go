@@ -79,37 +79,83 @@ func TestCodesAreReadAsPeopleTypeThem(t *testing.T) {
 func TestWaiting(t *testing.T) {
 	var w Waiting
 	now := time.Unix(1000, 0)
-	n, err := w.Knock(network, rooms.NodeID{1}, Request{Name: "laptop"}, now)
-	if err != nil {
-		t.Fatal(err)
+	n, tell, err := w.Knock(network, rooms.NodeID{1}, Request{Name: "laptop"}, now)
+	if err != nil || !tell {
+		t.Fatalf("the first knock: %v, tell %v", err, tell)
 	}
-	if _, err := w.Knock(network, rooms.NodeID{1}, Request{Name: "laptop"}, now.Add(time.Minute)); err != nil || len(w.List(now)) != 1 {
-		t.Errorf("a second knock: %v, %d wait", err, len(w.List(now)))
+	if _, tell, err := w.Knock(network, rooms.NodeID{1}, Request{Name: "laptop"}, now.Add(passOn-1)); err != nil || tell || len(w.List(now)) != 1 {
+		t.Errorf("a second knock: %v, tell %v, %d wait", err, tell, len(w.List(now)))
 	}
-	if _, err := w.Take("0000-0000", now); !errors.Is(err, ErrNobody) {
+	if _, tell, _ := w.Knock(network, rooms.NodeID{1}, Request{Name: "laptop"}, now.Add(passOn)); !tell {
+		t.Error("the others forget who goes on knocking")
+	}
+	if _, err := w.Find("0000-0000", now); !errors.Is(err, ErrNobody) {
 		t.Errorf("a wrong code: got %v", err)
 	}
-	if got, err := w.Take(n.Code, now.Add(time.Minute)); err != nil || got.ID != n.ID || got.Name != "laptop" {
-		t.Errorf("got %+v, %v", got, err)
+	for range 2 { // the first answer may have failed
+		if got, err := w.Find(n.Code, now.Add(time.Minute)); err != nil || got.ID != n.ID || got.Name != "laptop" {
+			t.Errorf("got %+v, %v", got, err)
+		}
 	}
-	if _, err := w.Take(n.Code, now); !errors.Is(err, ErrNobody) {
-		t.Errorf("the same code again: got %v", err)
+	w.Admitted(n.ID)
+	if _, err := w.Find(n.Code, now); !errors.Is(err, ErrNobody) {
+		t.Errorf("the code of somebody inside: got %v", err)
 	}
 	for i := range byte(MaxWaiting) {
-		if _, err := w.Knock(network, rooms.NodeID{2, i}, Request{}, now); err != nil {
+		if _, _, err := w.Knock(network, rooms.NodeID{2, i}, Request{}, now); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if _, err := w.Knock(network, rooms.NodeID{3}, Request{}, now); !errors.Is(err, ErrCrowded) {
+	if _, _, err := w.Knock(network, rooms.NodeID{3}, Request{}, now); !errors.Is(err, ErrCrowded) {
 		t.Errorf("one too many: got %v", err)
 	}
-	if _, err := w.Knock(network, rooms.NodeID{3}, Request{}, now.Add(WaitingTime+1)); err != nil || len(w.List(now)) != 1 {
+	if _, _, err := w.Knock(network, rooms.NodeID{3}, Request{}, now.Add(WaitingTime+1)); err != nil || len(w.List(now)) != 1 {
 		t.Errorf("after the others gave up: %v", err)
 	}
 	// Two with one code: one of them cheats.
 	w.list = append(w.list, Newcomer{ID: rooms.NodeID{4}, Code: Code(network, rooms.NodeID{3}), Last: now.Add(WaitingTime)})
-	if _, err := w.Take(Code(network, rooms.NodeID{3}), now); !errors.Is(err, ErrNobody) {
+	if _, err := w.Find(Code(network, rooms.NodeID{3}), now); !errors.Is(err, ErrNobody) {
 		t.Errorf("an ambiguous code: got %v", err)
+	}
+}
+
+func TestWhatMembersTellLeavesRoomForWhoKnocksHere(t *testing.T) {
+	var w Waiting
+	now := time.Unix(1000, 0)
+	for i := range byte(MaxWaiting) {
+		if err := w.Heard(network, rooms.NodeID{2, i}, Request{}, now); (err == nil) != (int(i) < maxHearsay) {
+			t.Fatalf("number %d: %v", i, err)
+		}
+	}
+	for i := range byte(MaxWaiting - maxHearsay) {
+		if _, _, err := w.Knock(network, rooms.NodeID{3, i}, Request{}, now); err != nil {
+			t.Fatalf("knock %d: %v", i, err)
+		}
+	}
+	if _, _, err := w.Knock(network, rooms.NodeID{4}, Request{}, now); !errors.Is(err, ErrCrowded) {
+		t.Errorf("one too many: got %v", err)
+	}
+	// Who was told of and knocks here too is one.
+	if _, tell, err := w.Knock(network, rooms.NodeID{2, 0}, Request{}, now); err != nil || !tell || len(w.List(now)) != MaxWaiting {
+		t.Errorf("%v, tell %v, %d wait", err, tell, len(w.List(now)))
+	}
+}
+
+func TestWordOfAKnockSurvivesTheWire(t *testing.T) {
+	want := Word{Node: rooms.NodeID{7}, Request: Request{Name: "laptop", Label: "home"}}
+	got, err := DecodeWord(want.Encode())
+	if err != nil || !cmp.Equal(want, got) {
+		t.Fatalf("%v, %s", err, cmp.Diff(want, got))
+	}
+	for name, bad := range map[string][]byte{
+		"empty":          nil,
+		"no request":     make([]byte, len(rooms.NodeID{})),
+		"with a link":    Word{Node: want.Node, Request: Request{Link: "warren:x"}}.Encode(),
+		"a control code": Word{Node: want.Node, Request: Request{Name: "a\x1b"}}.Encode(),
+	} {
+		if _, err := DecodeWord(bad); !errors.Is(err, ErrMessage) {
+			t.Errorf("%s: got %v, want ErrMessage", name, err)
+		}
 	}
 }
 
@@ -133,6 +179,7 @@ func TestPick(t *testing.T) {
 }
 
 func FuzzDecode(f *testing.F) {
+	f.Add(Word{Node: rooms.NodeID{1}, Request: Request{Name: "n"}}.Encode())
 	f.Add(Request{Link: "warren:x", Name: "n", Addrs: []string{"/ip4/1.2.3.4/tcp/1"}}.Encode())
 	f.Add(Answer{State: Admitted, Data: []byte("d")}.Encode())
 	f.Fuzz(func(t *testing.T, b []byte) {

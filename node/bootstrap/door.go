@@ -90,7 +90,18 @@ const (
 type Answer struct {
 	State State
 	Addrs []string // members to connect to, with peer id; at most 8
-	Data  []byte   // what the newcomer needs to follow the directory; the consumer's own format
+	Data  []byte   // admitted: what the newcomer needs to follow the directory, in the consumer's own format; pending: see Member
+}
+
+// Pend returns the answer of a member of this name to a knock.
+func Pend(member string) Answer { return Answer{State: Pending, Data: []byte(member)} }
+
+// Member returns the name of the node that gave a pending answer, as it says; empty when it says none that can be shown.
+func (a Answer) Member() string {
+	if a.State != Pending || !printable(string(a.Data), MaxNodeName) {
+		return ""
+	}
+	return string(a.Data)
 }
 
 type wireAnswer struct {
@@ -118,6 +129,32 @@ func DecodeAnswer(b []byte) (Answer, error) {
 		return Answer{}, err
 	}
 	return Answer{State: w.State, Addrs: w.Addrs, Data: w.Data}, nil
+}
+
+// Word is what a member tells the others of a knock, so that any of them can answer it.
+type Word struct {
+	Node    rooms.NodeID // who knocks
+	Request Request      // without a link
+}
+
+// Encode returns the bytes for a frame between members.
+func (w Word) Encode() []byte { return append(w.Node[:], w.Request.Encode()...) }
+
+// DecodeWord reads what Encode wrote, within the limits.
+func DecodeWord(b []byte) (Word, error) {
+	var w Word
+	if len(b) < len(w.Node) {
+		return w, fmt.Errorf("%w: word of a knock in %d bytes", ErrMessage, len(b))
+	}
+	var err error
+	w.Node = rooms.NodeID(b[:len(w.Node)])
+	if w.Request, err = DecodeRequest(b[len(w.Node):]); err != nil {
+		return w, err
+	}
+	if w.Request.Link != "" {
+		return w, fmt.Errorf("%w: a knock with an invitation", ErrMessage)
+	}
+	return w, nil
 }
 
 func checkAddrs(addrs []string) error {

@@ -13,6 +13,9 @@ import (
 const (
 	MaxWaiting  = 32
 	WaitingTime = 2 * time.Minute // after the last knock
+
+	maxHearsay = MaxWaiting / 2  // of these, known from other members only: a member that lies keeps nobody from knocking here
+	passOn     = WaitingTime / 4 // a knock that goes on is passed on to the other members so often
 )
 
 // Newcomer is a node that knocked.
@@ -23,7 +26,10 @@ type Newcomer struct {
 	Addrs []string
 	Code  string
 	Since time.Time // first knock
-	Last  time.Time // last knock
+	Last  time.Time // last knock, or word of it
+
+	here   bool      // it knocked at this node
+	passed time.Time // when the other members were told last
 }
 
 // What is wrong with a code, for errors.Is.
@@ -36,20 +42,47 @@ var (
 // safe for concurrent use.
 type Waiting struct{ list []Newcomer }
 
-// Knock notes a knock. It is ErrCrowded when the list is full of others.
-func (w *Waiting) Knock(network [32]byte, id rooms.NodeID, r Request, now time.Time) (Newcomer, error) {
+// Knock notes a knock at this node. tell: the other members should hear of it now (see Heard). It is ErrCrowded when the list is full of others.
+func (w *Waiting) Knock(network [32]byte, id rooms.NodeID, r Request, now time.Time) (who Newcomer, tell bool, err error) {
+	n, err := w.note(network, id, r, now, MaxWaiting)
+	if err != nil {
+		return Newcomer{}, false, err
+	}
+	n.here = true
+	if tell = now.Sub(n.passed) >= passOn; tell {
+		n.passed = now
+	}
+	return *n, tell, nil
+}
+
+// Heard notes a knock at another member. It is ErrCrowded when there are too many such already.
+func (w *Waiting) Heard(network [32]byte, id rooms.NodeID, r Request, now time.Time) error {
+	_, err := w.note(network, id, r, now, maxHearsay)
+	return err
+}
+
+// note finds or adds the newcomer; limit bounds the whole list, or, below MaxWaiting, those who did not knock here.
+func (w *Waiting) note(network [32]byte, id rooms.NodeID, r Request, now time.Time, limit int) (*Newcomer, error) {
 	w.forget(now)
 	i := slices.IndexFunc(w.list, func(n Newcomer) bool { return n.ID == id })
 	if i < 0 {
-		if len(w.list) >= MaxWaiting {
-			return Newcomer{}, ErrCrowded
+		count := len(w.list)
+		if limit < MaxWaiting {
+			for _, n := range w.list {
+				if n.here {
+					count--
+				}
+			}
+		}
+		if count >= limit || len(w.list) >= MaxWaiting {
+			return nil, ErrCrowded
 		}
 		w.list = append(w.list, Newcomer{ID: id, Code: Code(network, id), Since: now})
 		i = len(w.list) - 1
 	}
 	n := &w.list[i]
 	n.Name, n.Label, n.Addrs, n.Last = r.Name, r.Label, r.Addrs, now
-	return *n, nil
+	return n, nil
 }
 
 // List returns who waits, the longest first.
@@ -58,9 +91,8 @@ func (w *Waiting) List(now time.Time) []Newcomer {
 	return slices.Clone(w.list)
 }
 
-// Take removes and returns the newcomer with a code, as somebody typed it. When two of the same code wait, one
-// of them cheats: both stay out.
-func (w *Waiting) Take(typed string, now time.Time) (Newcomer, error) {
+// Find returns the newcomer with a code, as somebody typed it. When two of the same code wait, one of them cheats: both stay out.
+func (w *Waiting) Find(typed string, now time.Time) (Newcomer, error) {
 	code, err := NormalCode(typed)
 	if err != nil {
 		return Newcomer{}, fmt.Errorf("admit: %w", err)
@@ -75,8 +107,12 @@ func (w *Waiting) Take(typed string, now time.Time) (Newcomer, error) {
 	if len(found) != 1 {
 		return Newcomer{}, fmt.Errorf("admit %s: %w", code, ErrNobody)
 	}
-	w.list = slices.DeleteFunc(w.list, func(n Newcomer) bool { return n.ID == found[0].ID })
 	return found[0], nil
+}
+
+// Admitted takes a newcomer off the list: it waits no more.
+func (w *Waiting) Admitted(id rooms.NodeID) {
+	w.list = slices.DeleteFunc(w.list, func(n Newcomer) bool { return n.ID == id })
 }
 
 func (w *Waiting) forget(now time.Time) {
