@@ -40,6 +40,9 @@ const (
 	sinceKey   = "since"   // directory height (uint64 BE) at which this disk begins; absent: the founder's
 )
 
+// labelRetry is how long a node waits before it tells the directory its label again.
+const labelRetry = 30 * time.Second
+
 // Node is one peer. Make it with Open, bring it up with Start, end it with Close.
 type Node struct {
 	cfg     config.Config
@@ -270,6 +273,7 @@ func (n *Node) Start() error {
 		return err
 	}
 	n.wg.Go(n.tellOwnRecord)
+	n.wg.Go(n.tellLabel)
 	return nil
 }
 
@@ -304,6 +308,31 @@ func (n *Node) directoryEvent(ev *rooms.Event, _ any) {
 	case *rooms.DropNode:
 		n.over.AdmissionChanged(b.Node)
 	}
+}
+
+// tellLabel has the directory know the label that the config says now. It ends when the directory does, or with the node.
+func (n *Node) tellLabel() {
+	retry := time.NewTicker(labelRetry)
+	defer retry.Stop()
+	for !n.labelKnown() {
+		if err := n.host.Order(n.ctx, &rooms.LabelNode{Label: n.cfg.Node.Label}); err != nil {
+			n.log.Debug("the directory does not know this node's label yet", "err", err)
+		}
+		select {
+		case <-n.ctx.Done():
+			return
+		case <-retry.C:
+		}
+	}
+}
+
+// labelKnown reports whether the directory has nothing to learn about this node's label. A node that it does not know has none.
+func (n *Node) labelKnown() (known bool) {
+	n.host.Directory(func(d *rooms.Directory) {
+		rec, inside := d.Now().Node(n.id)
+		known = rec.Label == n.cfg.Node.Label || !inside && n.cfg.Node.Label == ""
+	})
+	return known
 }
 
 // tellOwnRecord keeps the addresses of this node's accounts' devices current: records that another device changed are fetched now and then.

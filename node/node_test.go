@@ -9,11 +9,13 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 
 	"warren/node/config"
 	"warren/node/overlay"
+	"warren/rooms"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -54,6 +56,38 @@ func TestANodeIsTakenDownTwiceAndComesBackAsItself(t *testing.T) {
 	}
 	if err := again.Close(); err != nil { // never started
 		t.Error(err)
+	}
+}
+
+func TestTheFoundersLabelIsKnownAndMayChange(t *testing.T) {
+	cfg, log := configOf(t), slog.New(slog.NewTextHandler(io.Discard, nil))
+	for i, label := range []string{"cellar", "cellar", "attic", ""} {
+		cfg.Node.Label = label
+		n, err := Open(cfg, i == 0, log)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := n.Start(); err != nil {
+			t.Fatal(err)
+		}
+		seen := make(chan struct{}, 1)
+		stop := n.host.Dir().Watch(func(*rooms.Event, any) {
+			select {
+			case seen <- struct{}{}:
+			default:
+			}
+		})
+		for timeout := time.After(20 * time.Second); !n.labelKnown(); {
+			select {
+			case <-seen:
+			case <-timeout:
+				t.Fatalf("the directory does not learn the label %q", label)
+			}
+		}
+		stop()
+		if err := n.Close(); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 

@@ -22,6 +22,8 @@ func (d *Directory) apply(ctx *context, r *Request, body Body) (errs.Kind, *Even
 		kind = d.dropDevice(ctx, b)
 	case *AdmitNode:
 		kind = d.admit(ctx, r, b)
+	case *LabelNode:
+		kind = d.labelNode(r, b)
 	case *DropNode:
 		kind = d.dropNode(ctx, r, b)
 	case *CreateRoom:
@@ -108,7 +110,7 @@ func (d *Directory) admit(ctx *context, r *Request, b *AdmitNode) errs.Kind {
 	if !r.Principal().IsNode() {
 		return errs.Denied
 	}
-	if b.Node.IsZero() || !validName(b.Name) || len(b.Name) > maxNodeName || len(b.Label) > MaxName || !cleanLine(b.Label) ||
+	if b.Node.IsZero() || !validName(b.Name) || len(b.Name) > maxNodeName || !validLabel(b.Label) ||
 		len(b.Sponsor) > MaxName || !cleanLine(b.Sponsor) || len(b.Invite) > MaxName || !cleanLine(b.Invite) {
 		return errs.Invalid
 	}
@@ -127,7 +129,25 @@ func (d *Directory) admit(ctx *context, r *Request, b *AdmitNode) errs.Kind {
 		}
 		d.Invites[b.Invite]++
 	}
-	d.Nodes[b.Node] = NodeRecord{ID: b.Node, Name: d.freeNodeName(b.Name), Label: b.Label, Sponsor: b.Sponsor, From: ctx.height}
+	d.Nodes[b.Node] = NodeRecord{ID: b.Node, Name: d.freeNodeName(b.Name), Label: b.Label, Sponsor: b.Sponsor, From: ctx.height, By: r.Device}
+	return errs.OK
+}
+
+func validLabel(l string) bool { return len(l) <= MaxName && cleanLine(l) }
+
+// labelNode lets a node say anew where it is. It concerns placement only, from now on; placement asks no earlier version.
+func (d *Directory) labelNode(r *Request, b *LabelNode) errs.Kind {
+	n, known := d.Nodes[r.Device]
+	switch {
+	case !r.Principal().IsNode() || !known:
+		return errs.Denied
+	case !validLabel(b.Label):
+		return errs.Invalid
+	case n.Label == b.Label:
+		return errs.Exists
+	}
+	n.Label = b.Label
+	d.Nodes[r.Device] = n
 	return errs.OK
 }
 

@@ -68,6 +68,7 @@ type NodeRecord struct {
 	Sponsor string
 	From    uint64
 	To      uint64 // exclusive; 0: still inside
+	By      NodeID // who asked the directory to let it in: unlike the sponsor's name, no word of somebody else
 }
 
 // RoomRecord is what the directory knows of a room.
@@ -113,7 +114,7 @@ func NewDirectory(g Genesis) *Directory {
 	return &Directory{
 		B: Base{Controllers: []NodeID{g.Founder}, Counters: map[NodeID]uint64{}}, Genesis: g,
 		Accounts: map[string]AccountRecord{}, Rooms: map[RoomID]RoomRecord{}, Invites: map[string]uint32{}, Made: map[string]int{},
-		Nodes: map[NodeID]NodeRecord{g.Founder: {ID: g.Founder, Name: g.FounderName, Sponsor: g.FounderName}},
+		Nodes: map[NodeID]NodeRecord{g.Founder: {ID: g.Founder, Name: g.FounderName, Sponsor: g.FounderName, By: g.Founder}},
 		names: map[string]RoomID{},
 	}
 }

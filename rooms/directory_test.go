@@ -86,9 +86,29 @@ func TestAdmitNode(t *testing.T) {
 	if got := w.directory().Nodes[id("n6")].Name; got != "N52" {
 		t.Errorf("the second of that name is called %q", got)
 	}
+	if got := w.directory().Nodes[id("n6")].By; got != id("n2") {
+		t.Errorf("let in by %s", got)
+	}
 	w.no(errs.Quota, n1, with(func(b *AdmitNode) { b.Node = id("n7") }))
 	w.no(errs.Quota, n1, with(func(b *AdmitNode) { b.Node, b.Invite, b.Uses = id("n7"), "j", 0 }))
 	w.must(w.dir, n1, with(func(b *AdmitNode) { b.Node, b.Invite = id("n7"), "" }))
+}
+
+func TestLabelNode(t *testing.T) {
+	w := newWorld(t)
+	w.no(errs.Denied, alice, &LabelNode{Label: "cellar"})
+	w.no(errs.Denied, zed, &LabelNode{Label: "cellar"})
+	w.no(errs.Invalid, n1, &LabelNode{Label: "a\nb"})
+	w.no(errs.Invalid, n1, &LabelNode{Label: strings.Repeat("x", MaxName+1)})
+	before := w.directory().Nodes[id("n1")]
+	w.must(w.dir, n1, &LabelNode{Label: "cellar"})
+	w.no(errs.Exists, n1, &LabelNode{Label: "cellar"})
+	after := before
+	after.Label = "cellar"
+	if got := w.directory().Nodes[id("n1")]; got != after {
+		t.Errorf("%+v, want %+v", got, after)
+	}
+	w.must(w.dir, n1, &LabelNode{})
 }
 
 func TestDropNode(t *testing.T) {

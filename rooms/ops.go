@@ -38,6 +38,7 @@ const (
 	OpCreateRoom Op = 69
 	OpDropRoom   Op = 70
 	OpWitness    Op = 71
+	OpLabelNode  Op = 75
 )
 
 // Body is the decoded body of a request.
@@ -217,6 +218,11 @@ type (
 		Invite  string // id of the invitation, or empty
 		Uses    uint32 // how often that invitation may be used
 	}
+	// LabelNode says anew what may fail together with the author, which is a node.
+	LabelNode struct {
+		_     struct{} `cbor:",toarray"`
+		Label string
+	}
 	// DropNode puts a node out.
 	DropNode struct {
 		_    struct{} `cbor:",toarray"`
@@ -271,17 +277,65 @@ func (*DropNode) op() Op    { return OpDropNode }
 func (*CreateRoom) op() Op  { return OpCreateRoom }
 func (*DropRoom) op() Op    { return OpDropRoom }
 func (*Witness) op() Op     { return OpWitness }
+func (*LabelNode) op() Op   { return OpLabelNode }
 
 // newBody returns an empty body for op, nil for an unknown one.
 func newBody(op Op) Body {
-	for _, b := range []Body{
-		&Enter{}, &Leave{}, &Nick{}, &Say{}, &Subject{}, &Configure{}, &Grant{}, &Sanction{}, &Pardon{}, &Kick{}, &Invite{}, &Put{}, &Remove{},
-		&Tag{}, &Keep{}, &Close{}, &NodeGone{}, &Reconfigure{}, &Register{}, &AddDevice{}, &DropDevice{}, &AdmitNode{}, &DropNode{},
-		&CreateRoom{}, &DropRoom{}, &Witness{},
-	} {
-		if b.op() == op {
-			return b
-		}
+	switch op {
+	case OpEnter:
+		return &Enter{}
+	case OpLeave:
+		return &Leave{}
+	case OpNick:
+		return &Nick{}
+	case OpSay:
+		return &Say{}
+	case OpSubject:
+		return &Subject{}
+	case OpConfigure:
+		return &Configure{}
+	case OpGrant:
+		return &Grant{}
+	case OpSanction:
+		return &Sanction{}
+	case OpPardon:
+		return &Pardon{}
+	case OpKick:
+		return &Kick{}
+	case OpInvite:
+		return &Invite{}
+	case OpPut:
+		return &Put{}
+	case OpRemove:
+		return &Remove{}
+	case OpTag:
+		return &Tag{}
+	case OpKeep:
+		return &Keep{}
+	case OpClose:
+		return &Close{}
+	case OpNodeGone:
+		return &NodeGone{}
+	case OpReconfigure:
+		return &Reconfigure{}
+	case OpRegister:
+		return &Register{}
+	case OpAddDevice:
+		return &AddDevice{}
+	case OpDropDevice:
+		return &DropDevice{}
+	case OpAdmitNode:
+		return &AdmitNode{}
+	case OpDropNode:
+		return &DropNode{}
+	case OpCreateRoom:
+		return &CreateRoom{}
+	case OpDropRoom:
+		return &DropRoom{}
+	case OpWitness:
+		return &Witness{}
+	case OpLabelNode:
+		return &LabelNode{}
 	}
 	return nil
 }

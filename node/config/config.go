@@ -20,7 +20,7 @@ type Config struct {
 type Node struct {
 	Data    Path   `toml:"data" comment:"The data directory. Nothing here means: the folder of this file if the file is called warren.toml, else warren in the folder for user data (XDG_DATA_HOME, or .local/share in the home folder)."`
 	Name    string `toml:"name" comment:"What people call the node; guests of it are shown as nick~name. Lower-case ASCII letters, digits, - and _, at most 24. Nothing means: made from the host's name."`
-	Label   string `toml:"label" comment:"What may fail together with this node: a site, a provider, a household. The controllers of a room are spread over labels. Told when the node joins; the network's founder has none."`
+	Label   string `toml:"label" comment:"What may fail together with this node: a site, a provider, a household. The controllers of a room are spread over labels. May be changed at any time; it counts from the next start on."`
 	Sponsor string `toml:"sponsor" comment:"Who answers for the nodes that this one invites or admits: an account's name. The controllers of a room are spread over sponsors. Nothing means: the node's name."`
 }
 

@@ -21,9 +21,9 @@ func Want(n int) int {
 	return 4
 }
 
-// Order returns all nodes in the order in which they are asked to control the room: by the distance of hashes, but of one sponsor or one
-// label at most f = Faults(want) come before the nodes of others, while there are others. The result is the same for every order of nodes.
-func Order(room rooms.RoomID, nodes []rooms.NodeRecord, want int) []rooms.NodeID {
+// Order returns all nodes in the order in which they are asked to control the room: by the distance of hashes, and those that shun says last. The
+// result is the same for every order of nodes. shun may be nil.
+func Order(room rooms.RoomID, nodes []rooms.NodeRecord, shun func(rooms.NodeID) bool) []rooms.NodeRecord {
 	type placed struct {
 		far [32]byte
 		rooms.NodeRecord
@@ -33,39 +33,50 @@ func Order(room rooms.RoomID, nodes []rooms.NodeRecord, want int) []rooms.NodeID
 		sorted[i] = placed{distance(room, n.ID), n}
 	}
 	slices.SortFunc(sorted, func(a, b placed) int { return slices.Compare(a.far[:], b.far[:]) })
-	limit := max(1, rooms.Faults(want))
-	count := map[string]int{}
-	var first, later []rooms.NodeID
+	var first, last []rooms.NodeRecord
 	for _, n := range sorted {
-		sponsor, label := "s"+n.Sponsor, "l"+n.Label
-		if n.Label != "" && count[label] >= limit || n.Sponsor != "" && count[sponsor] >= limit {
-			later = append(later, n.ID)
-			continue
+		if shun != nil && shun(n.ID) {
+			last = append(last, n.NodeRecord)
+		} else {
+			first = append(first, n.NodeRecord)
 		}
-		count[label]++
-		count[sponsor]++
-		first = append(first, n.ID)
 	}
-	return append(first, later...)
+	return append(first, last...)
 }
 
 func distance(room rooms.RoomID, n rooms.NodeID) [32]byte {
 	return sha256.Sum256(append(append([]byte("warren/placement/1\x00"), room[:]...), n[:]...))
 }
 
-// Choose returns the controllers that the room should have: those of now that stay (keep reports which), filled up in the order of
-// candidates that can (able reports which), sorted. It never returns fewer than stay.
-func Choose(now, candidates []rooms.NodeID, want int, keep, able func(rooms.NodeID) bool) []rooms.NodeID {
+// Choose returns the controllers that the room should have, sorted: those of now that stay (keep reports which), filled up to want with
+// candidates that can (able reports which), in their order, but those who would crowd the room (see Crowd) only when there is nobody else. It
+// never returns fewer than stay. candidates holds the records of all nodes, those of now too.
+func Choose(now []rooms.NodeID, candidates []rooms.NodeRecord, want int, keep, able func(rooms.NodeID) bool) []rooms.NodeID {
 	var out []rooms.NodeID
 	for _, n := range now {
 		if keep(n) {
 			out = append(out, n)
 		}
 	}
-	for _, n := range candidates {
-		if len(out) < want && able(n) && !slices.Contains(out, n) {
-			out = append(out, n)
+	for len(out) < want {
+		var next rooms.NodeID
+		crowd := Crowd(out, candidates, want)
+		for _, n := range candidates {
+			if !able(n.ID) || slices.Contains(out, n.ID) {
+				continue
+			}
+			if Crowd(append(slices.Clone(out), n.ID), candidates, want) <= crowd {
+				next = n.ID
+				break
+			}
+			if next.IsZero() {
+				next = n.ID
+			}
 		}
+		if next.IsZero() {
+			break
+		}
+		out = append(out, next)
 	}
 	rooms.SortNodes(out)
 	return out

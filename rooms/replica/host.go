@@ -395,7 +395,7 @@ func (h *Host) Create(ctx context.Context, account, nick string, b rooms.CreateR
 func (h *Host) choose(name string) []rooms.NodeID {
 	nodes := h.nodes()
 	want := placement.Want(h.countAlive(nodes))
-	order := placement.Order(rooms.PlacementSeed(name), nodes, want)
+	order := placement.Order(rooms.PlacementSeed(name), nodes, nil)
 	return placement.Choose(nil, order, want, nil, h.alive)
 }
 

@@ -133,7 +133,9 @@ func (r *Replica) level(newcomers []rooms.NodeID) bool {
 	return true
 }
 
-// wanted returns the controllers that the room should have now: those it has, without who was away for long, and others by placement.
+// wanted returns the controllers that the room should have now: those it has, without who was away for long, and others by placement, those
+// with people in the room last: who has no stake in it has less reason to cheat. When nobody is missing, one of too many of the same sponsor, admitting
+// node or label makes room for another.
 func (r *Replica) wanted(now time.Time) []rooms.NodeID {
 	nodes := r.h.nodes()
 	want := placement.Want(r.h.countAlive(nodes))
@@ -156,7 +158,11 @@ func (r *Replica) wanted(now time.Time) []rooms.NodeID {
 		away++
 		return away > 1 // one at a time
 	}
-	target := placement.Choose(current, placement.Order(r.id, nodes, want), want, keep, r.h.alive)
+	candidates := placement.Order(r.id, nodes, r.hasPeople)
+	target := placement.Choose(current, candidates, want, keep, r.h.alive)
+	if slices.Equal(target, current) && !slices.ContainsFunc(current, func(n rooms.NodeID) bool { return !r.h.alive(n) }) {
+		target = placement.Relieve(current, candidates, r.h.self, r.h.alive)
+	}
 	if len(target) < len(current) {
 		return current // nobody to replace the missing one with
 	}
@@ -164,6 +170,20 @@ func (r *Replica) wanted(now time.Time) []rooms.NodeID {
 		return current // two controllers bear no fault and freeze sooner than one
 	}
 	return target
+}
+
+// hasPeople reports whether the room has occupants at the node.
+func (r *Replica) hasPeople(n rooms.NodeID) bool {
+	s, ok := r.chain.Machine.(*rooms.State)
+	if !ok {
+		return false
+	}
+	for _, o := range s.Occupants {
+		if slices.Contains(o.Nodes, n) {
+			return true
+		}
+	}
+	return false
 }
 
 // petition asks the controllers that have not endorsed yet, and submits the request when a quorum has.
@@ -269,11 +289,17 @@ func (r *Replica) agreesTo(b *rooms.Reconfigure) bool {
 		}
 	}
 	for _, n := range base.Controllers {
-		if !slices.Contains(b.Controllers, n) && isInside(n) && !r.silent(n, r.h.cfg.Away/2) {
+		if !slices.Contains(b.Controllers, n) && isInside(n) && !r.silent(n, r.h.cfg.Away/2) && !relieves(base.Controllers, b.Controllers, nodes) {
 			return false
 		}
 	}
 	return true
+}
+
+// relieves reports whether the step exchanges one node for another and makes the room less crowded by it.
+func relieves(now, next []rooms.NodeID, nodes []rooms.NodeRecord) bool {
+	stay := slices.DeleteFunc(slices.Clone(next), func(n rooms.NodeID) bool { return !slices.Contains(now, n) })
+	return len(next) == len(now) && len(stay) == len(now)-1 && placement.Crowd(next, nodes, len(next)) < placement.Crowd(now, nodes, len(now))
 }
 
 func (s *steward) endorsed(r *Replica, e endorse) {
