@@ -14,7 +14,7 @@ import (
 func forms() []any {
 	out := []any{
 		&Request{}, &Batch{}, &Header{}, &Signature{}, &Certificate{}, &Decision{}, &Endorsement{}, &Consent{}, &Genesis{}, &Device{}, &AccountRecord{},
-		&NodeRecord{}, &RoomRecord{}, &Base{}, &Occupant{}, &Object{}, &Settings{}, &State{}, &Directory{}, &ChainSnapshot{}, &Verdicts{},
+		&NodeRecord{}, &RoomRecord{}, &Base{}, &Occupant{}, &Object{}, &Settings{}, &State{}, &Directory{}, &ChainSnapshot{}, &Verdicts{}, &Mark{},
 	}
 	for _, op := range allOps() {
 		out = append(out, newBody(op))

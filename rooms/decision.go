@@ -17,6 +17,7 @@ type Batch struct {
 	_        struct{} `cbor:",toarray"`
 	Epoch    uint64
 	Term     uint64 // raft term of the proposal
+	Height   uint64 // of the decision it is meant to become: who signs two batches for one (epoch, term, height) can be convicted by them
 	Time     int64  // ms since the Unix epoch by the leader's clock
 	Dir      uint64 // directory version by which rights are judged; for the directory itself its own previous height
 	Leader   NodeID
@@ -24,38 +25,58 @@ type Batch struct {
 	Sig      []byte // Ed25519 by Leader over the hash of everything above
 }
 
-type unsignedBatch struct {
-	_           struct{} `cbor:",toarray"`
-	Room        RoomID
-	Epoch, Term uint64
-	Time        int64
-	Dir         uint64
-	Leader      NodeID
-	Requests    []Hash
+// Mark is what a leader signs of a batch: enough to convict it, without the requests.
+type Mark struct {
+	_        struct{} `cbor:",toarray"`
+	Room     RoomID
+	Epoch    uint64
+	Term     uint64
+	Height   uint64
+	Time     int64
+	Dir      uint64
+	Leader   NodeID
+	Requests Hash   // of the list of the hashes of the whole requests
+	Sig      []byte // as in the batch; not part of what is signed
 }
 
-func (b *Batch) signHash(room RoomID) Hash {
+// Mark returns what the leader signed, or is to sign, of the batch.
+func (b *Batch) Mark(room RoomID) Mark {
 	ids := make([]Hash, len(b.Requests))
 	for i := range b.Requests {
 		ids[i] = hashOf("warren/request-in-batch/1", &b.Requests[i])
 	}
-	return hashOf("warren/batch/1", unsignedBatch{
-		Room: room, Epoch: b.Epoch, Term: b.Term, Time: b.Time, Dir: b.Dir, Leader: b.Leader, Requests: ids,
-	})
+	return Mark{
+		Room: room, Epoch: b.Epoch, Term: b.Term, Height: b.Height, Time: b.Time, Dir: b.Dir, Leader: b.Leader,
+		Requests: hashOf("warren/requests-in-batch/1", ids), Sig: b.Sig,
+	}
+}
+
+func (m Mark) hash() Hash {
+	return hashOf("warren/batch/2", []any{m.Room, m.Epoch, m.Term, m.Height, m.Time, m.Dir, m.Leader, m.Requests})
+}
+
+// OK reports whether Leader signed it.
+func (m Mark) OK() bool {
+	h := m.hash()
+	return len(m.Sig) == ed25519.SignatureSize && ed25519.Verify(m.Leader.Public(), h[:], m.Sig)
+}
+
+// Convicts reports whether both marks, taken together, prove that their leader put two batches in one place. No honest node ever signs such a
+// pair, whatever was lost or delayed.
+func (m Mark) Convicts(o Mark) bool {
+	return m.Leader == o.Leader && m.Room == o.Room && m.Epoch == o.Epoch && m.Term == o.Term && m.Height == o.Height &&
+		m.hash() != o.hash() && m.OK() && o.OK()
 }
 
 // Sign fills in leader and signature.
 func (b *Batch) Sign(room RoomID, key ed25519.PrivateKey) {
 	b.Leader = NodeOf(key.Public().(ed25519.PublicKey))
-	h := b.signHash(room)
+	h := b.Mark(room).hash()
 	b.Sig = ed25519.Sign(key, h[:])
 }
 
 // SignatureOK reports whether Leader signed the batch for this room.
-func (b *Batch) SignatureOK(room RoomID) bool {
-	h := b.signHash(room)
-	return len(b.Sig) == ed25519.SignatureSize && ed25519.Verify(b.Leader.Public(), h[:], b.Sig)
-}
+func (b *Batch) SignatureOK(room RoomID) bool { return b.Mark(room).OK() }
 
 // Hash is the payload hash that the header names.
 func (b *Batch) Hash() Hash { return hashOf("warren/payload/1", b) }

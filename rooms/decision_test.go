@@ -81,7 +81,7 @@ func TestEveryFieldOfAHeaderIsSigned(t *testing.T) {
 
 func TestBatchSignature(t *testing.T) {
 	w := newWorld(t)
-	b := Batch{Epoch: 1, Term: 2, Time: w.now, Dir: 3, Requests: []Request{w.request(w.room, zed, &Enter{})}}
+	b := Batch{Epoch: 1, Term: 2, Height: 4, Time: w.now, Dir: 3, Requests: []Request{w.request(w.room, zed, &Enter{})}}
 	b.Sign(w.room.Room, key("n1"))
 	if !b.SignatureOK(w.room.Room) {
 		t.Fatal("its own signature is refused")
@@ -90,7 +90,7 @@ func TestBatchSignature(t *testing.T) {
 		t.Error("good for another room too")
 	}
 	for name, f := range map[string]func(*Batch){
-		"epoch": func(b *Batch) { b.Epoch++ }, "term": func(b *Batch) { b.Term++ }, "time": func(b *Batch) { b.Time++ }, "dir": func(b *Batch) { b.Dir++ },
+		"epoch": func(b *Batch) { b.Epoch++ }, "term": func(b *Batch) { b.Term++ }, "height": func(b *Batch) { b.Height++ }, "time": func(b *Batch) { b.Time++ }, "dir": func(b *Batch) { b.Dir++ },
 		"leader": func(b *Batch) { b.Leader = id("n2") }, "requests": func(b *Batch) { b.Requests = nil },
 		"a request's signature": func(b *Batch) { b.Requests = slices.Clone(b.Requests); b.Requests[0].Sig = make([]byte, 64) },
 	} {
@@ -99,6 +99,36 @@ func TestBatchSignature(t *testing.T) {
 		if c.SignatureOK(w.room.Room) {
 			t.Errorf("%s altered, still accepted", name)
 		}
+	}
+}
+
+func TestTwoBatchesInOnePlaceConvict(t *testing.T) {
+	w := newWorld(t)
+	batch := func(f func(*Batch)) Mark {
+		b := Batch{Epoch: 1, Term: 2, Height: 4, Time: w.now, Dir: 3, Requests: []Request{w.request(w.room, zed, &Enter{})}}
+		f(&b)
+		b.Sign(w.room.Room, key("n1"))
+		return b.Mark(w.room.Room)
+	}
+	one := batch(func(*Batch) {})
+	for name, f := range map[string]func(*Batch){
+		"time": func(b *Batch) { b.Time++ }, "dir": func(b *Batch) { b.Dir++ }, "requests": func(b *Batch) { b.Requests = append(b.Requests, b.Requests[0]) },
+	} {
+		if !one.Convicts(batch(f)) {
+			t.Errorf("another batch with another %s proves nothing", name)
+		}
+	}
+	for name, f := range map[string]func(*Batch){
+		"nothing": func(*Batch) {}, "epoch": func(b *Batch) { b.Epoch++ }, "term": func(b *Batch) { b.Term++ }, "height": func(b *Batch) { b.Height++ },
+	} {
+		if one.Convicts(batch(f)) {
+			t.Errorf("a batch with another %s convicts an honest node", name)
+		}
+	}
+	forged := batch(func(b *Batch) { b.Time++ })
+	forged.Sig = one.Sig
+	if one.Convicts(forged) || forged.Convicts(one) {
+		t.Error("a mark without its signature convicts")
 	}
 }
 

@@ -38,7 +38,7 @@ func (c *Controller) entry(e *pb.Entry) bool {
 	}
 	height := c.height
 	if e.GetType() == pb.EntryNormal {
-		if b, ok := decodeBatch(e, c.chain.Epoch); ok {
+		if b, ok := decodeBatch(e, c.chain.Epoch, height+1); ok {
 			done, counts := c.batch(e, b)
 			if !done {
 				return false
@@ -58,14 +58,14 @@ func (c *Controller) entry(e *pb.Entry) bool {
 	return true
 }
 
-// decodeBatch returns the entry's batch; false: by its bytes alone it gives no height, on any controller.
-func decodeBatch(e *pb.Entry, epoch uint64) (*rooms.Batch, bool) {
+// decodeBatch returns the entry's batch; false: by its bytes and its place, which would give height, it gives none on any controller.
+func decodeBatch(e *pb.Entry, epoch, height uint64) (*rooms.Batch, bool) {
 	data := e.GetData()
 	if len(data) == 0 || len(data) > maxEntry {
 		return nil, false
 	}
 	b := &rooms.Batch{}
-	if rooms.Unmarshal(data, b) != nil || b.Epoch != epoch || b.Term != e.GetTerm() || len(b.Requests) == 0 || len(b.Requests) > rooms.MaxRequests {
+	if rooms.Unmarshal(data, b) != nil || b.Epoch != epoch || b.Term != e.GetTerm() || b.Height != height || len(b.Requests) == 0 || len(b.Requests) > rooms.MaxRequests {
 		return nil, false
 	}
 	return b, true
@@ -76,6 +76,9 @@ func decodeBatch(e *pb.Entry, epoch uint64) (*rooms.Batch, bool) {
 func (c *Controller) batch(e *pb.Entry, b *rooms.Batch) (done, counts bool) {
 	height := c.height + 1
 	if height <= c.chain.Height {
+		for _, it := range c.ordered(e.GetTerm()) {
+			delete(c.queued, it.id) // certified by others before it was run here
+		}
 		return true, c.compare(height, b)
 	}
 	if len(c.open) >= MaxUncertified || c.changing() {

@@ -55,6 +55,14 @@ type Status struct {
 	Broken    error
 }
 
+// Leader returns the node that leads, zero when none is known or the controller has stopped. It is what Status says, without the lists.
+func (c *Controller) Leader() rooms.NodeID {
+	if c.broken != nil {
+		return rooms.NodeID{}
+	}
+	return c.leader()
+}
+
 // Status returns how the controller stands.
 func (c *Controller) Status() Status {
 	if c.broken != nil {

@@ -169,7 +169,10 @@ func (c *Controller) propose() {
 		if len(items) == 0 {
 			return
 		}
-		b := &rooms.Batch{Epoch: c.chain.Epoch, Term: c.ledTerm, Time: c.now, Dir: c.newest}
+		// Entries of earlier terms have all been run, and of this term nobody else proposes: the batch's place is known.
+		b := &rooms.Batch{
+			Epoch: c.chain.Epoch, Term: c.ledTerm, Height: c.height + 1 + uint64(len(c.proposed)), Time: c.now, Dir: c.newest,
+		}
 		if c.isDirectory {
 			b.Dir = c.chain.Height
 		}

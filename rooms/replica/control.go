@@ -261,7 +261,7 @@ func (r *Replica) drive() {
 			r.brokenController(rd.Broken)
 			break
 		}
-		r.setLeader(r.ctl.Status().Leader)
+		r.setLeader(r.ctl.Leader())
 	}
 	if r.out.again {
 		r.resend()
@@ -407,7 +407,7 @@ func (r *Replica) tick(now time.Time) {
 		r.ctl.Tick(now.UnixMilli())
 		r.foundTogether(now)
 		r.tickCampaign(now)
-		r.setLeader(r.ctl.Status().Leader)
+		r.setLeader(r.ctl.Leader())
 	}
 	if r.newestDir() != r.dirSeen {
 		r.directoryAdvanced()

@@ -37,6 +37,7 @@ type (
 		_        struct{} `cbor:",toarray"`
 		Epoch    uint64
 		Term     uint64
+		Height   uint64
 		Time     int64
 		Dir      uint64
 		Leader   []byte
@@ -141,7 +142,7 @@ func (b *batch) signHash(room []byte) []byte {
 	for i, raw := range b.Requests {
 		ids[i] = digest("warren/request-in-batch/1", raw)
 	}
-	return digest("warren/batch/1", list(room, b.Epoch, b.Term, b.Time, b.Dir, b.Leader, ids))
+	return digest("warren/batch/2", list(room, b.Epoch, b.Term, b.Height, b.Time, b.Dir, b.Leader, digest("warren/requests-in-batch/1", encode(ids))))
 }
 
 func signed(by, sig, what []byte) bool {
