@@ -1,6 +1,7 @@
 package bridge
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -61,6 +62,24 @@ func (s *Session) Tell(ctx context.Context, target string, say rooms.Say, cookie
 
 // DirectHistory returns what the session's person and another said to each other; empty when they never did.
 func (s *Session) DirectHistory(ctx context.Context, target string, q HistoryQuery) ([]rooms.Event, error) {
+	d, err := s.talkedTo(ctx, target)
+	if d == nil {
+		return nil, err
+	}
+	return d.room.History(ctx, q)
+}
+
+// DirectFind returns what was said under this public id in the conversation with another. Errors: errs.NotFound.
+func (s *Session) DirectFind(ctx context.Context, target, id string) (rooms.Event, error) {
+	d, err := s.talkedTo(ctx, target)
+	if d == nil {
+		return rooms.Event{}, cmp.Or(err, error(errs.NotFound))
+	}
+	return d.room.Find(ctx, id)
+}
+
+// talkedTo returns the conversation with another if there is one, else nil.
+func (s *Session) talkedTo(ctx context.Context, target string) (*direct, error) {
 	to, ok := s.principalOf(target)
 	if !ok {
 		return nil, errs.NotFound
@@ -74,7 +93,7 @@ func (s *Session) DirectHistory(ctx context.Context, target string, q HistoryQue
 	if err != nil {
 		return nil, asError(err)
 	}
-	return d.room.History(ctx, q)
+	return d, nil
 }
 
 // PrincipalOf finds whom a nick or an account's name means: somebody online first.

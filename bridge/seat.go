@@ -199,3 +199,11 @@ func (t *Seat) History(ctx context.Context, q HistoryQuery) ([]rooms.Event, erro
 	}
 	return t.ch.room.History(ctx, q)
 }
+
+// Find returns the event with this public id, as Room.Find does, if the session may read it (else errs.Denied).
+func (t *Seat) Find(ctx context.Context, id string) (rooms.Event, error) {
+	if a := t.May(perms.Read, nil); !a.OK {
+		return rooms.Event{}, errs.Denied
+	}
+	return t.ch.room.Find(ctx, id)
+}

@@ -49,6 +49,9 @@ type Room interface {
 	Sync(ctx context.Context) error
 	// History returns events in ascending order of Seq, as TalkEvents tells them.
 	History(ctx context.Context, q HistoryQuery) ([]rooms.Event, error)
+	// Find returns the event with this public id (rooms.Hash.MsgID) as TalkEvents tells it, however old it is, or errs.NotFound. It may read
+	// the disk.
+	Find(ctx context.Context, id string) (rooms.Event, error)
 	// WatchFrozen calls f when the room freezes (no quorum of its controllers can be reached: nothing is ordered) and when it thaws; at
 	// once when it is frozen now. f must not block.
 	WatchFrozen(f func(frozen bool)) (stop func())

@@ -25,6 +25,8 @@ func bucketOf(t replica.Table) store.Bucket {
 		return store.Snapshots
 	case replica.Raft:
 		return store.Raft
+	case replica.Ids:
+		return store.Index
 	}
 	return store.Meta
 }

@@ -197,6 +197,14 @@ func TestIDsHaveOneText(t *testing.T) {
 			t.Errorf("%s: accepted", name)
 		}
 	}
+	if got, err := ParseMsgID(Hash(h).MsgID()); err != nil || got != [20]byte(h[:20]) {
+		t.Errorf("a message's id reads as %x, %v", got, err)
+	}
+	for _, s := range []string{"", text, text[:31], text[:31] + "\n", "A" + text[:31], text[:31] + "="} {
+		if _, err := ParseMsgID(s); err == nil {
+			t.Errorf("%q: accepted as a message's id", s)
+		}
+	}
 	if len(h.String()) != 52 || len(h.Short()) != 8 || len(Hash(h).MsgID()) != 32 {
 		t.Error("an id's text has another length")
 	}

@@ -34,6 +34,15 @@ func (h Hash) IsZero() bool { return h == Hash{} }
 // MsgID is the public id of what came of a request: the IRC msgid and the XMPP stanza-id. 32 characters, 160 bits of the request's hash.
 func (h Hash) MsgID() string { return lower32(h[:20]) }
 
+// ParseMsgID reads what MsgID wrote: the first 20 bytes of the hash.
+func ParseMsgID(s string) (id [20]byte, err error) {
+	b, err := text.DecodeString(s)
+	if err != nil || len(b) != len(id) || lower32(b) != s {
+		return id, errors.Join(fmt.Errorf("parse message id %.60q: want 32 characters of lower-case base32", s), err)
+	}
+	return [20]byte(b), nil
+}
+
 // String returns 52 characters of lower-case base32.
 func (n NodeID) String() string { return lower32(n[:]) }
 

@@ -389,6 +389,17 @@ func (r *copyOf) History(_ context.Context, q bridge.HistoryQuery) ([]rooms.Even
 	return bridge.SelectHistory(r.o.log, q), nil
 }
 
+func (r *copyOf) Find(_ context.Context, id string) (rooms.Event, error) {
+	r.w.net.mu.RLock()
+	defer r.w.net.mu.RUnlock()
+	for _, e := range r.o.log {
+		if e.ID.MsgID() == id {
+			return e, nil
+		}
+	}
+	return rooms.Event{}, errs.NotFound
+}
+
 func (r *copyOf) Status() bridge.RoomStatus {
 	var s bridge.RoomStatus
 	r.View(func(st *rooms.State) {

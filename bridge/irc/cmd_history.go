@@ -16,6 +16,7 @@ type archive struct {
 	name   string // canonical
 	direct bool
 	query  func(context.Context, bridge.HistoryQuery) ([]rooms.Event, error)
+	find   func(ctx context.Context, msgid string) (rooms.Event, error)
 	seat   *bridge.Seat
 }
 
@@ -52,15 +53,19 @@ func (c *conn) archive(target string) (archive, bool) {
 		if t == nil {
 			return archive{}, false
 		}
-		return archive{name: "#" + t.Name(), query: t.History, seat: t}, true
+		return archive{name: "#" + t.Name(), query: t.History, find: t.Find, seat: t}, true
 	}
 	name := target
 	if u, ok := c.resolve(target); ok {
 		name = u.Nick
 	}
-	return archive{name: middle(name), direct: true, query: func(ctx context.Context, q bridge.HistoryQuery) ([]rooms.Event, error) {
-		return c.sess.DirectHistory(ctx, name, q)
-	}}, true
+	return archive{
+		name: middle(name), direct: true,
+		query: func(ctx context.Context, q bridge.HistoryQuery) ([]rooms.Event, error) {
+			return c.sess.DirectHistory(ctx, name, q)
+		},
+		find: func(ctx context.Context, id string) (rooms.Event, error) { return c.sess.DirectFind(ctx, name, id) },
+	}, true
 }
 
 func (c *conn) history(ctx context.Context, r *reply, sub, target string, bounds []string, limit int) {

@@ -8,9 +8,6 @@ import (
 	"warren/rooms/errs"
 )
 
-// maxPages bounds how far back a msgid is looked for, in pages of bridge.MaxHistory events.
-const maxPages = 20
-
 // point is a place in a history.
 type point struct {
 	seq  uint64 // of the event there, when it was named by its id
@@ -53,28 +50,8 @@ func (a archive) point(ctx context.Context, s string, star bool) (point, error) 
 			return point{time: ms}, nil
 		}
 	case "msgid":
-		return a.find(ctx, v)
+		ev, err := a.find(ctx, v)
+		return point{seq: ev.Seq, time: ev.Time}, err
 	}
 	return point{}, errs.Invalid
-}
-
-// find looks for an event by its id, from the newest back.
-func (a archive) find(ctx context.Context, id string) (point, error) {
-	q := bridge.HistoryQuery{Limit: bridge.MaxHistory, Newest: true}
-	for range maxPages {
-		evs, err := a.query(ctx, q)
-		if err != nil {
-			return point{}, err
-		}
-		for i := range evs {
-			if evs[i].ID.MsgID() == id {
-				return point{seq: evs[i].Seq, time: evs[i].Time}, nil
-			}
-		}
-		if len(evs) < bridge.MaxHistory {
-			break
-		}
-		q.BeforeSeq = evs[0].Seq
-	}
-	return point{}, errs.NotFound
 }

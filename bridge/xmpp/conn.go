@@ -51,14 +51,13 @@ type conn struct {
 	priority int
 	carbons  bool
 	roster   bool              // asked for the roster: gets pushes
-	archived map[string]uint64 // sequence numbers of archive ids that the client may page from
-	moment   map[string]moment // the same for the account's own archive
+	moment   map[string]moment // where ids lie in the account's own archive that the client may page from
 }
 
 func newConn(s *Server, nc net.Conn) *conn {
 	c := &conn{
 		srv: s, nc: nc, out: newOutbox(s.limits.MaxQueue), gone: make(chan struct{}), joins: make(chan struct{}, maxJoins), wishes: make(chan struct{}, maxWishes),
-		seats: map[*bridge.Seat]*occupancy{}, joining: map[string]chan struct{}{}, archived: map[string]uint64{}, moment: map[string]moment{},
+		seats: map[*bridge.Seat]*occupancy{}, joining: map[string]chan struct{}{}, moment: map[string]moment{},
 	}
 	c.lanes = newLanes(&c.work)
 	c.ctx, c.cancel = context.WithCancel(s.ctx)

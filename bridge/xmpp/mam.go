@@ -9,13 +9,13 @@ import (
 	"warren/bridge"
 	"warren/perms"
 	"warren/rooms"
+	"warren/rooms/errs"
 )
 
 // Limits of the archive.
 const (
-	maxPage     = 100    // messages of one answer
-	maxArchived = 4000   // ids of one client that paging remembers without searching
-	maxSearch   = 50_000 // events searched for an id that is not remembered
+	maxPage    = 100  // messages of one answer
+	maxMoments = 4000 // ids of one client of which paging in the account's own archive remembers where they are
 )
 
 // archiveForm answers which fields a query may have (XEP-0313 §4.1).
@@ -112,8 +112,6 @@ func (c *conn) archivePage(iq, q *element, t *bridge.Seat) error {
 	first, last := "", ""
 	if n := len(evs); n > 0 {
 		first, last = evs[0].ID.MsgID(), evs[n-1].ID.MsgID()
-		c.remember(t, &evs[0])
-		c.remember(t, &evs[n-1])
 	}
 	c.send(resultOf(iq, fin.with(pageSet(first, last, -1, -1))))
 	return nil
@@ -183,45 +181,13 @@ func readArchiveQuery(q *element) (archiveWanted, error) {
 	return w, nil
 }
 
-func archiveKey(t *bridge.Seat, id string) string { return t.Room().ID().MsgID() + id }
-
-// remember notes where an id lies that the client will page from.
-func (c *conn) remember(t *bridge.Seat, ev *rooms.Event) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if len(c.archived) >= maxArchived {
-		clear(c.archived)
-	}
-	c.archived[archiveKey(t, ev.ID.MsgID())] = ev.Seq
-}
-
-// locate finds the sequence number of an archive id: remembered, else searched from the newest backwards.
+// locate finds the sequence number of an archive id.
 func (c *conn) locate(t *bridge.Seat, id string) (uint64, error) {
-	c.mu.Lock()
-	seq, ok := c.archived[archiveKey(t, id)]
-	c.mu.Unlock()
-	if ok {
-		return seq, nil
-	}
 	ctx, cancel := c.op()
 	defer cancel()
-	q := bridge.HistoryQuery{Limit: bridge.MaxHistory, Newest: true}
-	for n := 0; n < maxSearch; {
-		evs, err := t.History(ctx, q)
-		if err != nil {
-			return 0, err
-		}
-		for i := range evs {
-			if evs[i].ID.MsgID() == id {
-				c.remember(t, &evs[i])
-				return evs[i].Seq, nil
-			}
-		}
-		if len(evs) == 0 || evs[0].Seq <= 1 {
-			break
-		}
-		n += len(evs)
-		q.BeforeSeq = evs[0].Seq
+	ev, err := t.Find(ctx, id)
+	if errs.Of(err) == errs.NotFound {
+		return 0, stanzaError{"cancel", "item-not-found", "no message " + strconv.Quote(clip(id, 64)) + " in this archive"}
 	}
-	return 0, stanzaError{"cancel", "item-not-found", "no message " + strconv.Quote(clip(id, 64)) + " in this archive"}
+	return ev.Seq, err
 }

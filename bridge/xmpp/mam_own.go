@@ -159,32 +159,43 @@ func (c *conn) sendOwnArchived(queryID string, s *spoken) {
 func (c *conn) rememberMoment(s *spoken) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if len(c.moment) >= maxArchived {
+	if len(c.moment) >= maxMoments {
 		clear(c.moment)
 	}
 	c.moment[s.ev.ID.MsgID()] = s.moment()
 }
 
-// moments finds when the messages with these ids were: remembered, else searched in the newest of each conversation.
+// moments finds when the messages with these ids were: remembered, else asked of each conversation.
 func (c *conn) moments(ids []string) ([]moment, error) {
 	var out []moment
 	for _, id := range ids {
 		c.mu.Lock()
 		m, ok := c.moment[id]
 		c.mu.Unlock()
-		if ok {
-			out = append(out, m)
-			continue
+		if !ok {
+			s, err := c.spokenAs(id)
+			if err != nil {
+				return nil, err
+			}
+			c.rememberMoment(&s)
+			m = s.moment()
 		}
-		q := bridge.HistoryQuery{Limit: bridge.MaxHistory, Newest: true, Ops: []rooms.Op{rooms.OpSay}}
-		found := c.spokenIn(c.conversations(), q, func(s *spoken) bool { return s.ev.ID.MsgID() == id })
-		if len(found) == 0 {
-			return nil, stanzaError{"cancel", "item-not-found", "no such message in your archive"}
-		}
-		c.rememberMoment(&found[0])
-		out = append(out, found[0].moment())
+		out = append(out, m)
 	}
 	return out, nil
+}
+
+// spokenAs finds the message of any of the account's conversations with this id.
+func (c *conn) spokenAs(id string) (spoken, error) {
+	for _, peer := range c.conversations() {
+		ctx, cancel := c.op()
+		ev, err := c.sess.DirectFind(ctx, peer, id)
+		cancel()
+		if err == nil {
+			return spoken{ev, peer}, nil
+		}
+	}
+	return spoken{}, stanzaError{"cancel", "item-not-found", "no such message in your archive"}
 }
 
 // maxMissed is how many messages of one conversation are shown that came while nobody was here; the archive has the rest.

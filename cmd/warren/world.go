@@ -78,6 +78,8 @@ func (r room) History(_ context.Context, q bridge.HistoryQuery) ([]rooms.Event, 
 	})
 }
 
+func (r room) Find(ctx context.Context, id string) (rooms.Event, error) { return r.r.Find(ctx, id) }
+
 func (r room) Status() bridge.RoomStatus { return roomStatus(r.r) }
 
 func roomStatus(r *replica.Replica) bridge.RoomStatus {

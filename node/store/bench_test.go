@@ -27,7 +27,7 @@ func benchStore(b *testing.B) *store.Store {
 
 func benchBatch(n uint64) *store.Batch {
 	var b store.Batch
-	b.Put(store.Raft, store.RaftKey([32]byte{byte(n)}, store.RaftEntry, n), make([]byte, 200))
+	b.Put(store.Raft, store.HeightKey([32]byte{byte(n)}, n), make([]byte, 200))
 	return &b
 }
 

@@ -155,7 +155,7 @@ func TestForgedFrame(t *testing.T) {
 	forged := slices.Clone(raw[32:404])
 	binary.BigEndian.PutUint64(forged[12:], 99)
 	var b store.Batch
-	b.Put(store.Blobs, []byte("k"), forged)
+	b.Put(store.Peers, []byte("k"), forged)
 	if err := s.Commit(&b); err != nil {
 		t.Fatal(err)
 	}

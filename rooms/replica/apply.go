@@ -115,6 +115,9 @@ func (r *Replica) apply(d *rooms.Decision, own bool) {
 	if d.Header.Height%snapshotEvery == 0 {
 		changes = append(changes, r.snapshotChanges()...)
 	}
+	if d.Header.Height%idSegment == 0 && !r.directory {
+		changes = append(changes, r.idChanges(d)...)
+	}
 	r.h.cfg.Store.WriteLater(changes)
 	if r.ctl != nil && !own {
 		r.ctl.Certified(d)

@@ -18,6 +18,7 @@ const (
 	Snapshots              // room ‖ height BE → encoded chain snapshot
 	Raft                   // room ‖ kind ‖ index BE → record of rooms/order
 	Held                   // room → 1: this node keeps a copy
+	Ids                    // room ‖ segment BE → index of public ids, see ids.go
 )
 
 // Change is one step of an atomic write: a put, the deletion of Key (Value nil), or of all keys in [Key, To).

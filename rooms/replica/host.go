@@ -467,7 +467,7 @@ func (h *Host) drop(id rooms.RoomID) {
 
 func (h *Host) forget(id rooms.RoomID) {
 	var changes []Change
-	for _, t := range []Table{Decisions, Snapshots, Raft} {
+	for _, t := range []Table{Decisions, Snapshots, Raft, Ids} {
 		changes = append(changes, Change{Table: t, Key: id[:], To: after(id)})
 	}
 	h.cfg.Store.WriteLater(append(changes, Change{Table: Held, Key: id[:]}))
