@@ -3,6 +3,8 @@ package store_test
 import (
 	"bufio"
 	"encoding/binary"
+	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -15,6 +17,7 @@ import (
 	"time"
 
 	"warren/node/store"
+	"warren/node/store/storetest"
 )
 
 // childEnv names the directory in which a re-executed test binary commits
@@ -29,6 +32,26 @@ func childKey(writer int, n uint64) []byte {
 }
 
 func childValue(n uint64) []byte { return []byte(strings.Repeat(strconv.FormatUint(n, 10)+" ", 30)) }
+
+// kills is how often the crash tests kill a process, and take the power from a disk. CI has time for some dozens; by hand:
+//
+//	go test ./node/store -run 'TestKill|TestPowerFails' -kills 200 -v
+var kills = flag.Int("kills", 40, "how often the crash tests kill a process, and take the power from a disk")
+
+// writeOn commits for writer w, from its last batch on, until the store fails; acked is called after each commit.
+func writeOn(s *store.Store, w int, acked func(n uint64) error) error {
+	last, err := lastOf(s, w)
+	for n := last + 1; err == nil; n++ {
+		var b store.Batch
+		b.Put(store.Raft, childKey(w, n), childValue(n))
+		b.Put(store.Decisions, childKey(w, n), childValue(n))
+		b.DeleteRange(store.Raft, childKey(w, 0), childKey(w, max(n, 50)-50))
+		if err = s.Commit(&b); err == nil {
+			err = acked(n)
+		}
+	}
+	return err
+}
 
 // runChild does the child's work and never returns, if this is the child: each
 // writer w goes on from its last batch, and prints "w n" when batch n is durable.
@@ -50,19 +73,12 @@ func runChild() {
 	var wg sync.WaitGroup
 	for w := range childWriters {
 		wg.Go(func() {
-			last, err := lastOf(s, w)
-			for n := last + 1; err == nil; n++ {
-				var b store.Batch
-				b.Put(store.Raft, childKey(w, n), childValue(n))
-				b.Put(store.Decisions, childKey(w, n), childValue(n))
-				b.DeleteRange(store.Raft, childKey(w, 0), childKey(w, max(n, 50)-50))
-				if err = s.Commit(&b); err == nil {
-					out.Lock()
-					_, err = fmt.Println(w, n)
-					out.Unlock()
-				}
-			}
-			die(err)
+			die(writeOn(s, w, func(n uint64) error {
+				out.Lock()
+				defer out.Unlock()
+				_, err := fmt.Println(w, n)
+				return err
+			}))
 		})
 	}
 	wg.Wait()
@@ -87,7 +103,7 @@ func TestKill(t *testing.T) {
 	dir := t.TempDir()
 	rng := rand.New(rand.NewPCG(rand.Uint64(), 0))
 	var acked [childWriters]uint64
-	for round := range 20 {
+	for round := range *kills {
 		cmd := exec.Command(exe)
 		cmd.Env = append(os.Environ(), childEnv+"="+dir)
 		cmd.Stderr = os.Stderr
@@ -124,24 +140,20 @@ func TestKill(t *testing.T) {
 		_ = cmd.Wait()
 		killer.Stop()
 		if round%2 == 1 { // after the others the next child finds what this one left
-			checkKilled(t, dir, &acked, round)
+			s, err := store.Open(dir, store.Options{})
+			if err != nil {
+				t.Fatalf("round %d: open: %v", round, err)
+			}
+			checkKilled(t, s, &acked, 2, round)
 		}
 	}
-	t.Logf("acknowledged: %d", acked)
+	t.Logf("%d kills, acknowledged: %d", *kills, acked)
 }
 
-// checkKilled checks what two children left: all that was acknowledged, and of
-// each writer in each child at most one batch whose acknowledgement was not heard.
-func checkKilled(t *testing.T, dir string, acked *[childWriters]uint64, round int) {
+// checkKilled checks what that many lives left, and closes the store: all that was acknowledged, and of each writer in each life at most one batch
+// whose acknowledgement was not heard.
+func checkKilled(t *testing.T, s *store.Store, acked *[childWriters]uint64, lives uint64, round int) {
 	t.Helper()
-	start := time.Now()
-	s, err := store.Open(dir, store.Options{})
-	if err != nil {
-		t.Fatalf("round %d: open: %v", round, err)
-	}
-	if d := time.Since(start); d > time.Second {
-		t.Errorf("round %d: opening took %v", round, d)
-	}
 	defer func() {
 		if err := s.Close(); err != nil {
 			t.Fatal(err)
@@ -152,7 +164,7 @@ func checkKilled(t *testing.T, dir string, acked *[childWriters]uint64, round in
 		if err != nil {
 			t.Fatal(err)
 		}
-		if last < acked[w] || last > acked[w]+2 {
+		if last < acked[w] || last > acked[w]+lives {
 			t.Fatalf("round %d: writer %d: last batch is %d, acknowledged %d", round, w, last, acked[w])
 		}
 		acked[w] = last
@@ -172,4 +184,55 @@ func checkKilled(t *testing.T, dir string, acked *[childWriters]uint64, round in
 			}
 		}
 	}
+}
+
+// TestPowerFails takes the power from a disk that forgets what was not synced, again and again, at random moments while several committers are at
+// work, and sometimes once more while the store comes back from that.
+func TestPowerFails(t *testing.T) {
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	rng := rand.New(rand.NewPCG(seed, 0))
+	var acked [childWriters]uint64
+	o := openers()["disk"](t)
+	opts := store.Options{CheckpointBytes: 16 << 10, SegmentBytes: 8 << 10}
+	for round := range *kills {
+		s, err := o.Open(opts)
+		if err != nil {
+			t.Fatalf("round %d: open: %v", round, err)
+		}
+		o.Disk.CrashDuring(1+rng.IntN(150), keeping(rng))
+		var wg sync.WaitGroup
+		for w := range childWriters {
+			wg.Go(func() {
+				if err := writeOn(s, w, func(n uint64) error { acked[w] = n; return nil }); !errors.Is(err, storetest.ErrCrashed) {
+					t.Errorf("round %d: writer %d: %v", round, w, err)
+				}
+			})
+		}
+		wg.Wait()
+		_ = s.Close() // it says that it crashed
+		if rng.IntN(2) == 0 {
+			o.Disk.CrashDuring(1+rng.IntN(6), keeping(rng))
+			if s, err := o.Open(opts); err == nil {
+				_ = s.Close()
+			} else if !errors.Is(err, storetest.ErrCrashed) {
+				t.Fatalf("round %d: open after the crash: %v", round, err)
+			}
+			o.Disk.Crash(keeping(rng))
+		}
+		s, err = o.Open(opts)
+		if err != nil {
+			t.Fatalf("round %d: open: %v", round, err)
+		}
+		checkKilled(t, s, &acked, 1, round)
+	}
+	t.Logf("%d losses of power, acknowledged: %d", *kills, acked)
+}
+
+// keeping says what a crash keeps of what was not synced: nothing, or some of it.
+func keeping(rng *rand.Rand) *rand.Rand {
+	if rng.IntN(2) == 0 {
+		return nil
+	}
+	return rng
 }
