@@ -5,8 +5,8 @@
 // prints one summary line last and exits with 1 when a schedule violated something; the failing seed is printed, and
 // `go run ./test/sim -runs 1 -seed N -v` tells its story.
 //
-// `-tier net` runs whole nodes over real libp2p in virtual time instead (package test/sim/net): there the seed fixes the faults, not each
-// message.
+// `-tier net` runs whole nodes over real libp2p in virtual time instead (package test/sim/net), each schedule in a process of its own: there the
+// seed fixes the faults, not each message. It too prints one summary line last.
 //
 // A world has 1 to 5 nodes. Its network loses, delays, reorders, doubles and partitions (one way too); its disks forget what was not
 // synced when a node crashes, before or after the store; controllers grow 1→3→4 and are replaced; the directory reaches nodes late; clients

@@ -7,8 +7,6 @@ import (
 	"runtime"
 	"sync"
 	"time"
-
-	"warren/test/sim/net"
 )
 
 func main() {
@@ -19,16 +17,22 @@ func main() {
 	verbose := flag.Bool("v", false, "print what happens, for a single schedule")
 	tier := flag.String("tier", "pure", "pure: rooms/order alone; net: whole nodes over real libp2p in virtual time, half a minute a schedule")
 	flag.Parse()
-	if flag.NArg() > 0 || *runs < 1 || *workers < 1 || *tier != "pure" && *tier != "net" {
+	if flag.NArg() > 0 || *runs < 1 || *workers < 1 || *tier != "pure" && *tier != "net" && *tier != oneNet {
 		flag.Usage()
 		os.Exit(2)
 	}
-	if *tier == "net" {
-		var list []net.Config
-		for i := range uint64(*runs) {
-			list = append(list, net.Full(*seed+i))
+	switch *tier {
+	case oneNet:
+		netOne(*seed, *verbose)
+	case "net":
+		failed, err := nets(*seed, *runs, *limit, *verbose)
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
 		}
-		net.Main(*verbose, list...) // ends the program
+		if err != nil || failed > 0 {
+			os.Exit(1)
+		}
+		return
 	}
 	s := many(*seed, *runs, *workers, *limit, *verbose)
 	for _, f := range s.failures {

@@ -53,19 +53,16 @@ func Run(t *testing.T, c Config) (sum Summary) {
 	return sum
 }
 
-// Main makes the runs one after the other, for a program that is no test: it prints a summary of each, what goes wrong, and with verbose the
-// nodes' warnings too. Then it ends the program: with status 1 when anything went wrong. Virtual time can be had from package testing alone,
-// and a *testing.T from its main function alone, which ends so.
-func Main(verbose bool, runs ...Config) {
-	var tests []testing.InternalTest
-	for _, c := range runs {
-		tests = append(tests, testing.InternalTest{Name: fmt.Sprint("seed ", c.Seed), F: func(t *testing.T) { fmt.Println(Run(t, c)) }})
-	}
+// Main makes a run for a program that is no test: it prints the summary, what goes wrong, and with verbose the nodes' warnings too. Then it ends the
+// program: with status 1 when anything went wrong. Virtual time can be had from package testing alone, and a *testing.T from its main function
+// alone, which ends so, with a line PASS or FAIL of its own.
+func Main(verbose bool, c Config) {
+	test := testing.InternalTest{Name: fmt.Sprint("seed ", c.Seed), F: func(t *testing.T) { fmt.Println(Run(t, c)) }}
 	testing.Init()
 	if verbose {
 		_ = flag.Set("test.v", "true") // it exists since Init
 	}
-	testing.Main(func(string, string) (bool, error) { return true, nil }, tests, nil, nil)
+	testing.Main(func(string, string) (bool, error) { return true, nil }, []testing.InternalTest{test}, nil, nil)
 }
 
 func run(t *testing.T, c Config) Summary {
