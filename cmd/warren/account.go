@@ -2,19 +2,14 @@ package main
 
 import (
 	"bufio"
-	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"slices"
 	"strings"
 	"text/tabwriter"
 
 	"golang.org/x/term"
-
-	"warren/node"
-	"warren/node/config"
 )
 
 func accountCommand(c *call) error {
@@ -113,47 +108,6 @@ func (c *call) password(fromStdin bool, prompt string) (string, error) {
 		return "", errors.New("no password on standard input")
 	}
 	return strings.TrimRight(line, "\r\n"), nil
-}
-
-// toNode asks the node that runs with the data directory, or, when none does, brings one up without views for this one question. found: an
-// empty data directory founds a network for it; otherwise that is an error, and nothing is made there.
-func (c *call) toNode(found bool, method, path string, in, out any) error {
-	cfg, err := c.load()
-	if err != nil {
-		return err
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), controlTime)
-	defer cancel()
-	err = ask(ctx, string(cfg.Node.Data), method, path, in, out)
-	if !errors.Is(err, errNotRunning) {
-		return err
-	}
-	if !found {
-		if _, err := os.Stat(string(cfg.Node.Data)); errors.Is(err, fs.ErrNotExist) || isEmpty(string(cfg.Node.Data)) {
-			return fmt.Errorf("no node lives in %s: name its directory by --data, or begin with warren serve%s", cfg.Node.Data, c.where())
-		}
-	}
-	log := logger(c, cfg)
-	n, err := node.Open(cfg, found, log)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = n.Close() }()
-	if err := n.Start(); err != nil {
-		return err
-	}
-	ctl, err := startControl(n, nil, cfg, log)
-	if err != nil {
-		return err
-	}
-	defer ctl.close()
-	return ask(ctx, string(cfg.Node.Data), method, path, in, out)
-}
-
-// isEmpty reports whether no node has ever begun in a data directory: it holds nothing but a configuration.
-func isEmpty(dir string) bool {
-	list, err := os.ReadDir(dir)
-	return err == nil && !slices.ContainsFunc(list, func(e fs.DirEntry) bool { return e.Name() != config.FileName })
 }
 
 func sortedNames[V any](m map[string]V) []string {

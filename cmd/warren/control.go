@@ -95,6 +95,7 @@ type statusInfo struct {
 	ID        string              `json:"id"`
 	Name      string              `json:"name"`
 	Network   string              `json:"network"`
+	NetworkID string              `json:"networkID"`
 	Domain    string              `json:"domain"`
 	Peers     int                 `json:"peers"` // other nodes that are up
 	Nodes     []nodeInfo          `json:"nodes"`
@@ -141,6 +142,7 @@ func startControl(n *node.Node, hub *bridge.Hub, cfg config.Config, log *slog.Lo
 		who, err := n.AdmitCode(ctx, r.Code)
 		return who.Name, err
 	})
+	handleRooms(mux, n)
 	c := &controlServer{srv: &http.Server{Handler: mux, ReadTimeout: controlTime, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelInfo)}, path: path}
 	c.wg.Go(func() { _ = c.srv.Serve(l) })
 	return c, nil
@@ -181,40 +183,51 @@ var errNotRunning = errors.New("no node runs with this data directory")
 
 // ask calls a running node. errNotRunning: there is none.
 func ask(ctx context.Context, data, method, path string, in, out any) error {
-	socket, err := controlPath(data)
-	if err != nil {
-		return err
-	}
-	client := http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-		var d net.Dialer
-		return d.DialContext(ctx, "unix", socket)
-	}}}
-	defer client.CloseIdleConnections()
 	body, err := json.Marshal(in)
 	if err != nil {
 		return err
 	}
-	req, err := http.NewRequestWithContext(ctx, method, "http://warren"+path, bytes.NewReader(body))
+	resp, err := stream(ctx, data, method, path, bytes.NewReader(body))
 	if err != nil {
 		return err
+	}
+	defer func() { _ = resp.Body.Close() }()
+	answer, err := io.ReadAll(io.LimitReader(resp.Body, 64<<20))
+	if err != nil {
+		return fmt.Errorf("ask the running node: %w", err)
+	}
+	return json.Unmarshal(answer, out)
+}
+
+// stream calls a running node with a body of any length, nil for none, and returns its answer, which the caller reads and closes. errNotRunning:
+// there is none.
+func stream(ctx context.Context, data, method, path string, body io.Reader) (*http.Response, error) {
+	socket, err := controlPath(data)
+	if err != nil {
+		return nil, err
+	}
+	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		var d net.Dialer
+		return d.DialContext(ctx, "unix", socket)
+	}}}
+	req, err := http.NewRequestWithContext(ctx, method, "http://warren"+path, body)
+	if err != nil {
+		return nil, err
 	}
 	resp, err := client.Do(req)
 	if err != nil {
 		var op *net.OpError
 		if errors.As(err, &op) && op.Op == "dial" {
-			return errNotRunning
+			return nil, errNotRunning
 		}
-		return fmt.Errorf("ask the running node: %w", err)
-	}
-	defer func() { _ = resp.Body.Close() }()
-	data2, err := io.ReadAll(io.LimitReader(resp.Body, 64<<20))
-	if err != nil {
-		return fmt.Errorf("ask the running node: %w", err)
+		return nil, fmt.Errorf("ask the running node: %w", err)
 	}
 	if resp.StatusCode != http.StatusOK {
-		return errors.New(string(bytes.TrimSpace(data2)))
+		defer func() { _ = resp.Body.Close() }()
+		text, err := io.ReadAll(io.LimitReader(resp.Body, controlBytes))
+		return nil, errors.Join(err, errors.New(string(bytes.TrimSpace(text))))
 	}
-	return json.Unmarshal(data2, out)
+	return resp, nil
 }
 
 func listAccounts(n *node.Node) []accountInfo {
@@ -239,7 +252,7 @@ func listAccounts(n *node.Node) []accountInfo {
 func nodeStatus(n *node.Node, hub *bridge.Hub) statusInfo {
 	g := n.Genesis()
 	s := statusInfo{
-		ID: n.ID().String(), Name: nodeNameOf(n), Network: g.Name, Domain: g.Domain, Uptime: int64(n.Uptime().Seconds()), Rooms: []bridge.RoomStatus{},
+		ID: n.ID().String(), Name: nodeNameOf(n), Network: g.Name, NetworkID: g.ID().String(), Domain: g.Domain, Uptime: int64(n.Uptime().Seconds()), Rooms: []bridge.RoomStatus{},
 	}
 	if hub != nil {
 		s.Sessions = len(hub.Sessions())

@@ -1,6 +1,7 @@
 package script
 
 import (
+	"bufio"
 	"errors"
 	"fmt"
 	"net"
@@ -35,7 +36,7 @@ func TestScripts(t *testing.T) {
 		},
 		RequireExplicitExec: true,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"freeport": freePort, "occupy": occupy, "expand": expand, "ready": ready, "code": code,
+			"freeport": freePort, "occupy": occupy, "expand": expand, "ready": ready, "code": code, "talk": talk, "flip": flip,
 		},
 	})
 }
@@ -114,4 +115,50 @@ func code(ts *testscript.TestScript, neg bool, args []string) {
 	if lines := strings.Count(ts.ReadFile("stderr"), "\n"); want != 0 && lines != 1 {
 		ts.Fatalf("%d lines on standard error instead of one: %s", lines, fmt.Sprintf("%.400q", ts.ReadFile("stderr")))
 	}
+}
+
+// talk connects an IRC client to a port, has it join a channel and say so many lines there, and waits until all of them are ordered.
+func talk(ts *testscript.TestScript, neg bool, args []string) {
+	need(ts, neg, len(args) == 4, "talk PORT NICK CHANNEL LINES")
+	lines, err := strconv.Atoi(args[3])
+	ts.Check(err)
+	conn, err := net.DialTimeout("tcp", "127.0.0.1:"+args[0], patience)
+	ts.Check(err)
+	defer func() { _ = conn.Close() }()
+	ts.Check(conn.SetDeadline(time.Now().Add(patience)))
+	in := bufio.NewScanner(conn)
+	send := func(format string, a ...any) {
+		_, err := fmt.Fprintf(conn, format+"\r\n", a...)
+		ts.Check(err)
+	}
+	until := func(word string) {
+		for in.Scan() {
+			if line := in.Text(); strings.HasPrefix(line, "PING ") {
+				send("PONG %s", line[5:])
+			} else if strings.Contains(line, word) {
+				return
+			}
+		}
+		ts.Fatalf("%s heard no %q: %v", args[1], word, in.Err())
+	}
+	send("CAP REQ :echo-message\r\nNICK %s\r\nUSER %s 0 * :%s\r\nCAP END", args[1], args[1], args[1])
+	until(" 001 ")
+	send("JOIN %s", args[2])
+	until(" 366 ")
+	for i := range lines {
+		send("PRIVMSG %s :line %d", args[2], i)
+		until(fmt.Sprint(":line ", i))
+	}
+	send("QUIT")
+	until("ERROR")
+}
+
+// flip changes one bit in the middle of a file.
+func flip(ts *testscript.TestScript, neg bool, args []string) {
+	need(ts, neg, len(args) == 1, "flip FILE")
+	path := ts.MkAbs(args[0])
+	data, err := os.ReadFile(path)
+	ts.Check(err)
+	data[len(data)/2] ^= 1
+	ts.Check(os.WriteFile(path, data, 0o600))
 }

@@ -1,0 +1,60 @@
+package archive
+
+import (
+	"warren/perms"
+	"warren/rooms"
+	"warren/rooms/errs"
+)
+
+// Report is what a sound file proves: this is a history of the room in the network, up to the height.
+type Report struct {
+	Genesis   rooms.Genesis
+	Network   rooms.Hash
+	Room      rooms.RoomID
+	Name      string          // without '#'
+	Maker     perms.Principal // empty: the network itself
+	Founded   int64           // ms
+	Directory uint64          // height of the directory's log
+
+	Height      uint64
+	Epoch       uint64
+	Head        rooms.Hash // of the header at Height
+	Time        int64      // ms, of that header
+	Events      uint64
+	Refused     uint64         // requests that were ordered, but refused
+	Signatures  uint64         // of controllers, in the room's certificates
+	Digests     uint64         // headers that carry the state's digest
+	Changes     uint64         // of controllers
+	Rights      uint64         // changes of rights: grants, sanctions, pardons, settings
+	Controllers []rooms.NodeID // in force at the end
+	Closed      bool
+}
+
+func (r *Report) count(d *rooms.Decision, events []rooms.Event) {
+	r.Signatures += uint64(len(d.Cert))
+	if !d.Header.State.IsZero() {
+		r.Digests++
+	}
+	for i := range d.Verdicts {
+		if d.Verdicts.At(i) != errs.OK {
+			r.Refused++
+		}
+	}
+	for i := range events {
+		switch events[i].Op {
+		case rooms.OpReconfigure:
+			r.Changes++
+		case rooms.OpGrant, rooms.OpSanction, rooms.OpPardon, rooms.OpConfigure:
+			r.Rights++
+		}
+	}
+}
+
+func (r *Report) end(c *rooms.Chain) {
+	base := c.Machine.Base()
+	r.Height, r.Epoch, r.Head, r.Time, r.Events = c.Height, c.Epoch, c.Head, c.Time, base.Seq
+	r.Controllers = append(r.Controllers, base.Controllers...)
+	if s, ok := c.Machine.(*rooms.State); ok {
+		r.Closed = s.Closed
+	}
+}

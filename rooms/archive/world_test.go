@@ -1,0 +1,165 @@
+package archive_test
+
+import (
+	"bytes"
+	"crypto/ed25519"
+	"crypto/sha256"
+	"fmt"
+	"testing"
+
+	"warren/rooms"
+	"warren/rooms/archive"
+	"warren/rooms/errs"
+)
+
+const start = 1_767_225_600_000 // ms
+
+func key(name string) ed25519.PrivateKey {
+	seed := sha256.Sum256([]byte(name))
+	return ed25519.NewKeyFromSeed(seed[:])
+}
+
+func id(name string) rooms.NodeID { return rooms.NodeOf(key(name).Public().(ed25519.PublicKey)) }
+
+func ids(names ...string) []rooms.NodeID {
+	var out []rooms.NodeID
+	for _, n := range names {
+		out = append(out, id(n))
+	}
+	rooms.SortNodes(out)
+	return out
+}
+
+// book is a chain with the log that led to it.
+type book struct {
+	chain *rooms.Chain
+	log   []rooms.Decision
+	by    []string // who signs the headers
+}
+
+// world is a network of nodes n1 to n4 with a room #lab, and the logs of both. All of it is a function of the calls.
+type world struct {
+	t       testing.TB
+	genesis rooms.Genesis
+	dir     *book
+	lab     *book
+	now     int64
+	spoil   func(*rooms.Decision) // changes a decision before it is certified, as controllers that lie would
+}
+
+func newWorld(t testing.TB) *world {
+	t.Helper()
+	w := &world{t: t, now: start}
+	w.genesis = rooms.Genesis{Name: "attic", Domain: "localhost", Founder: id("n1"), FounderName: "n1", Time: start, Recovery: id("recovery")}
+	w.dir = &book{chain: rooms.NewChain(w.genesis.Directory(), rooms.NewDirectory(w.genesis)), by: []string{"n1"}}
+	for _, n := range []string{"n2", "n3", "n4"} {
+		w.must(w.dir, "n1", "", "", &rooms.AdmitNode{Node: id(n), Name: n, Sponsor: "n1"})
+	}
+	k := id("alice's")
+	sig := ed25519.Sign(key("alice's"), rooms.AccountDigest(w.dir.chain.Room, "register", "alice", k, id("n1"), 0))
+	w.must(w.dir, "n1", "", "", &rooms.Register{Name: "alice", Key: k, Device: id("n1"), Sig: sig})
+	w.must(w.dir, "n1", "alice", "alice", &rooms.CreateRoom{Name: "lab", Maker: "alice", Controllers: ids("n1", "n2", "n3", "n4")})
+	rec, _ := w.dir.chain.Machine.(*rooms.Directory).RoomByName("lab")
+	w.lab = &book{chain: rooms.NewChain(rec.ID, rooms.NewState(rec)), by: []string{"n1", "n2", "n3"}}
+	return w
+}
+
+// order certifies a batch of requests of one node and returns the verdicts.
+func (w *world) order(b *book, node, account, nick string, bodies ...rooms.Body) rooms.Verdicts {
+	w.t.Helper()
+	last := b.chain.Machine.Base().Counters[id(node)]
+	var list []rooms.Request
+	for i, body := range bodies {
+		r := rooms.NewRequest(b.chain.Room, account, nick, body)
+		r.Counter = last + uint64(i) + 1
+		r.Sign(key(node))
+		list = append(list, r)
+	}
+	return w.batch(b, list)
+}
+
+func (w *world) batch(b *book, list []rooms.Request) rooms.Verdicts {
+	w.now += 1000
+	version := w.dir.chain.Height
+	d := rooms.Decision{Batch: rooms.Batch{Epoch: 1, Term: 1, Time: w.now, Dir: version, Requests: list}}
+	d.Batch.Sign(b.chain.Room, key(b.by[0]))
+	d.Header, d.Verdicts, _ = b.chain.Run(&d.Batch, w.dir.chain.Machine.(*rooms.Directory).At(version), rooms.VerifySignature)
+	if w.spoil != nil {
+		w.spoil(&d)
+	}
+	var sigs []rooms.Signature
+	for _, n := range b.by {
+		sigs = append(sigs, rooms.SignHeader(d.Header.Hash(), key(n)))
+	}
+	d.Cert = rooms.MakeCertificate(sigs)
+	b.log = append(b.log, d)
+	return d.Verdicts
+}
+
+func (w *world) must(b *book, node, account, nick string, bodies ...rooms.Body) {
+	w.t.Helper()
+	for i, v := range w.order(b, node, account, nick, bodies...) {
+		if errs.Kind(v) != errs.OK {
+			w.t.Fatalf("%T: %v", bodies[i], errs.Kind(v))
+		}
+	}
+}
+
+// live gives the room a history of at least n decisions: talk, things, rights, a refusal, another set of controllers.
+func (w *world) live(n int) *world {
+	w.t.Helper()
+	w.must(w.lab, "n1", "alice", "alice", &rooms.Enter{View: "irc"})
+	w.must(w.lab, "n2", "", "bob", &rooms.Enter{View: "xmpp"})
+	w.must(w.lab, "n1", "alice", "alice", &rooms.Subject{Text: "the lab"}, &rooms.Put{Kind: rooms.Document, Name: "notes", Type: "text/plain", Text: []byte("one\ntwo")})
+	w.must(w.lab, "n1", "alice", "alice", &rooms.Grant{Who: "bob", Allow: 16})
+	if v := w.order(w.lab, "n2", "", "bob", &rooms.Kick{Nick: "alice"}); v.At(0) == errs.OK {
+		w.t.Fatal("bob could kick alice")
+	}
+	for i := len(w.lab.log); i < n; i++ {
+		if i == n/2 {
+			w.reconfigure("n1", "n2", "n3")
+			continue
+		}
+		w.must(w.lab, "n2", "", "bob", &rooms.Say{Text: fmt.Sprint("line ", i)})
+	}
+	return w
+}
+
+// reconfigure changes the room's controllers; the first two of them sign from then on.
+func (w *world) reconfigure(to ...string) {
+	w.t.Helper()
+	base := w.lab.chain.Machine.Base()
+	body := &rooms.Reconfigure{Since: base.Since, Controllers: ids(to...)}
+	for _, n := range w.lab.by {
+		body.Endorsed = append(body.Endorsed, rooms.Endorse(w.lab.chain.Room, rooms.KindReconfigure, body.Thing(), w.now, key(n)))
+	}
+	w.must(w.lab, "n1", "", "", body)
+	w.lab.by = to[:2]
+}
+
+// file returns the archive of #lab.
+func (w *world) file() []byte {
+	w.t.Helper()
+	return w.fileOf(archive.Head{
+		Genesis: w.genesis, Room: w.lab.chain.Room, Dir: w.dir.chain.Height, Height: w.lab.chain.Height, Last: w.lab.chain.Head,
+	}, w.lab.chain.Snapshot())
+}
+
+func (w *world) fileOf(h archive.Head, state []byte) []byte {
+	w.t.Helper()
+	var b bytes.Buffer
+	out, err := archive.NewWriter(&b, h)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	for i := range w.dir.log {
+		_ = out.Directory(rooms.Marshal(&w.dir.log[i]))
+	}
+	for i := range w.lab.log {
+		_ = out.Room(rooms.Marshal(&w.lab.log[i]))
+	}
+	if err := out.End(state); err != nil {
+		w.t.Fatal(err)
+	}
+	return b.Bytes()
+}

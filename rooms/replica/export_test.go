@@ -1,0 +1,223 @@
+package replica
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"warren/rooms"
+	"warren/rooms/archive"
+	"warren/rooms/errs"
+)
+
+// talk has ann enter the room at the host, if she is not there, and say n lines.
+func talk(ctx context.Context, t *testing.T, h *Host, id rooms.RoomID, word string, n int) *Replica {
+	t.Helper()
+	r, err := h.Open(ctx, id, "", "ann")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.Ask(ctx, "", "ann", &rooms.Enter{}); err != nil {
+		t.Fatal(err)
+	}
+	for i := range n {
+		if _, err := r.Ask(ctx, "", "ann", &rooms.Say{Text: fmt.Sprint(word, i)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return r
+}
+
+// exported returns the room's archive as the host writes it, checked.
+func exported(ctx context.Context, t *testing.T, h *Host, id rooms.RoomID) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	if err := h.Export(ctx, id, &b); err != nil {
+		t.Fatal(err)
+	}
+	rep, err := archive.Verify(bytes.NewReader(b.Bytes()), h.cfg.Genesis.ID())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if rep.Room != id || rep.Height == 0 {
+		t.Fatalf("the archive is of %s up to %d", rep.Room.Short(), rep.Height)
+	}
+	return b.Bytes()
+}
+
+func height(h *Host, id rooms.RoomID) (n uint64) {
+	if r := h.Get(id); r != nil {
+		n, _ = r.Head()
+	}
+	return n
+}
+
+// alone starts a network of one node with a room in which somebody has talked.
+func (w *world) alone(ctx context.Context) (*Host, rooms.RoomID) {
+	w.t.Helper()
+	h := w.start("n1")
+	id, err := h.Create(ctx, "", "ann", rooms.CreateRoom{Name: "lab"})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return h, id
+}
+
+func TestARoomIsExportedAndBroughtBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Minute)
+		defer cancel()
+		w := newWorld(t)
+		defer w.close()
+		h, id := w.alone(ctx)
+		talk(ctx, t, h, id, "early ", 100)
+		w.kill("n1")
+		old := w.stores["n1"].clone()
+		h = w.start("n1")
+		r := talk(ctx, t, h, id, "late ", 300)
+		want, head := r.Head()
+		file := exported(ctx, t, h, id)
+		// A host that was never started writes the same file.
+		w.kill("n1")
+		still, err := New(Config{Key: key("n1"), Genesis: w.genesis, Store: w.stores["n1"]})
+		if err != nil {
+			t.Fatal(err)
+		}
+		resting := exported(ctx, t, still, id)
+		still.Close()
+		if len(resting) < len(file) {
+			t.Errorf("%d bytes from the stopped node, %d from the running one", len(resting), len(file))
+		}
+		// The disk is lost; what is left is an old copy of it.
+		w.stores["n1"] = old
+		h = w.start("n1")
+		had := height(h, id)
+		got, err := h.Import(ctx, bytes.NewReader(file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got.Has != want || got.Had > had+1 || got.Name != "lab" {
+			t.Errorf("imported %+v into a copy at %d, want up to %d", got, had, want)
+		}
+		if n, at := h.Get(id).Head(); n < want || n == want && at != head {
+			t.Errorf("the copy is at %d, %s; it was at %d, %s", n, at.Short(), want, head.Short())
+		}
+		// Again, there is nothing to do.
+		if again, err := h.Import(ctx, bytes.NewReader(file)); err != nil || again.Had < want {
+			t.Errorf("the second import: %+v, %v", again, err)
+		}
+		exported(ctx, t, h, id)
+	})
+}
+
+func TestWhatCannotBeImported(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), 60*time.Minute)
+		defer cancel()
+		w := newWorld(t)
+		defer w.close()
+		h, id := w.alone(ctx)
+		talk(ctx, t, h, id, "a", 5)
+		w.kill("n1")
+		before := w.stores["n1"].clone()
+		h = w.start("n1")
+		talk(ctx, t, h, id, "b", 5)
+		one := exported(ctx, t, h, id)
+		w.kill("n1")
+		// The only controller comes back without its memory, and says something else: a fork.
+		w.stores["n1"] = before
+		h = w.start("n1")
+		r := talk(ctx, t, h, id, "c", 5)
+		at, _ := r.Head()
+		_, err := h.Import(ctx, bytes.NewReader(one))
+		var fork *Fork
+		if !errors.As(err, &fork) {
+			t.Fatalf("the import of another history: %v", err)
+		}
+		if both := fork.Both(); len(both) != 1 || both[0] != node("n1") || fork.Here.Header.Height != fork.There.Header.Height || fork.Here.Header.Prev != fork.There.Header.Prev {
+			t.Errorf("the fork at %d and %d was signed twice by %v", fork.Here.Header.Height, fork.There.Header.Height, both)
+		}
+		for _, c := range []Certified{fork.Here, fork.There} {
+			if err := c.Cert.Verify(c.Header.Hash(), []rooms.NodeID{node("n1")}); err != nil {
+				t.Errorf("what proves the fork: %v", err)
+			}
+		}
+		if now, _ := r.Head(); now != at {
+			t.Errorf("the copy moved from %d to %d", at, now)
+		}
+
+		stranger := newWorld(t)
+		stranger.genesis.Name = "elsewhere"
+		defer stranger.close()
+		hs, ids := stranger.alone(ctx)
+		talk(ctx, t, hs, ids, "x", 2)
+		if _, err := h.Import(ctx, bytes.NewReader(exported(ctx, t, hs, ids))); !errors.Is(err, ErrForeign) {
+			t.Errorf("a file of another network: %v", err)
+		}
+		if _, err := h.Import(ctx, bytes.NewReader([]byte("nonsense"))); !errors.Is(err, archive.ErrNotArchive) {
+			t.Errorf("nonsense: %v", err)
+		}
+		if err := h.Export(ctx, rooms.RoomID{1}, &bytes.Buffer{}); !errors.Is(err, errs.NotFound) {
+			t.Errorf("the export of an unknown room: %v", err)
+		}
+	})
+}
+
+func TestAClosedRoomIsNotImported(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), 60*time.Minute)
+		defer cancel()
+		w := newWorld(t)
+		defer w.close()
+		h := w.start("n1")
+		id, err := h.Create(ctx, "", "ann", rooms.CreateRoom{Name: "tent", Temporary: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := talk(ctx, t, h, id, "x", 3)
+		file := exported(ctx, t, h, id)
+		if _, err := r.Ask(ctx, "", "ann", &rooms.Leave{}); err != nil {
+			t.Fatal(err)
+		}
+		w.eventually("the empty room is gone", 30*time.Minute, func() bool { _, err := h.record(id); return errors.Is(err, errs.NotFound) })
+		if _, err := h.Import(ctx, bytes.NewReader(file)); !errors.Is(err, errs.Closed) {
+			t.Errorf("the import of a closed room: %v", err)
+		}
+	})
+}
+
+// TestACopyOfNobodyIsImported: a node that has no part in the room keeps what it is brought.
+func TestACopyOfNobodyIsImported(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Minute)
+		defer cancel()
+		w, id := newWorld(t).four("lab")
+		defer w.close()
+		h := w.hosts["n1"]
+		r := talk(ctx, t, h, id, "x", 80)
+		want, _ := r.Head()
+		file := exported(ctx, t, h, id)
+		n5 := w.join("n5", id)
+		if n := height(n5, id); n != 0 {
+			t.Fatalf("the newcomer is at %d", n)
+		}
+		// Nobody can be asked: all it gets is in the file.
+		for _, n := range []string{"n1", "n2", "n3", "n4"} {
+			w.lan.set(node(n), false)
+		}
+		// What nobody signed is not taken, though whoever brings it forgot to check the file.
+		bad := bytes.Clone(file)
+		bad[len(bad)/2] ^= 1
+		if _, err := n5.Import(ctx, bytes.NewReader(bad)); err == nil || height(n5, id) >= want {
+			t.Errorf("a damaged file was taken in, up to %d: %v", height(n5, id), err)
+		}
+		got, err := n5.Import(ctx, bytes.NewReader(file))
+		if err != nil || got.Has < want {
+			t.Errorf("imported %+v, %v; want up to %d", got, err, want)
+		}
+	})
+}
