@@ -23,6 +23,7 @@ var update = flag.Bool("update", false, "write the golden file anew")
 const golden = "testdata/lab.warren"
 
 // TestGolden: the layout stays what it is, byte for byte, and what was written once can be checked for ever.
+// Who changes the layout of decisions or snapshots on purpose writes it anew: go test ./rooms/archive -update.
 func TestGolden(t *testing.T) {
 	got := newWorld(t).live(70).file()
 	if *update {

@@ -81,7 +81,7 @@ func (w *world) order(b *book, node, account, nick string, bodies ...rooms.Body)
 func (w *world) batch(b *book, list []rooms.Request) rooms.Verdicts {
 	w.now += 1000
 	version := w.dir.chain.Height
-	d := rooms.Decision{Batch: rooms.Batch{Epoch: 1, Term: 1, Time: w.now, Dir: version, Requests: list}}
+	d := rooms.Decision{Batch: rooms.Batch{Epoch: 1, Term: 1, Height: b.chain.Height + 1, Time: w.now, Dir: version, Requests: list}}
 	d.Batch.Sign(b.chain.Room, key(b.by[0]))
 	d.Header, d.Verdicts, _ = b.chain.Run(&d.Batch, w.dir.chain.Machine.(*rooms.Directory).At(version), rooms.VerifySignature)
 	if w.spoil != nil {
