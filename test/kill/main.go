@@ -1,0 +1,73 @@
+package main
+
+import (
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"time"
+)
+
+type options struct {
+	nodes              int
+	rate               int // messages a second, of all clients together
+	leader, backup     int // how many blows of each kind
+	both, stop, rounds int
+	calm               time.Duration // of talk without any blow, before the first
+	program            string
+}
+
+func main() {
+	var o options
+	times := flag.Int("times", 20, "how often the leader's node is killed; the other blows come a quarter as often, and one rolling restart of all nodes")
+	flag.IntVar(&o.nodes, "nodes", 5, "nodes of the network, 4 to 16")
+	flag.IntVar(&o.rate, "rate", 200, "messages a second, of all clients together")
+	flag.DurationVar(&o.calm, "calm", 10*time.Second, "talk without a blow before the first one, in which the lead should not change")
+	flag.StringVar(&o.program, "program", "", "the warren binary to test (default: build it)")
+	flag.Parse()
+	if flag.NArg() > 0 || *times < 0 || o.nodes < 4 || o.nodes > 16 || o.rate < o.nodes {
+		flag.Usage()
+		os.Exit(2)
+	}
+	o.leader, o.rounds = *times, 1
+	o.backup, o.both, o.stop = (*times+3)/4, (*times+3)/4, (*times+3)/4
+	problems, err := run(o, os.Stdout)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "test/kill:", err)
+	}
+	if err != nil || problems > 0 {
+		os.Exit(1)
+	}
+}
+
+// run runs all phases and returns how many problems were found; it says all it finds to out.
+func run(o options, out io.Writer) (problems int, err error) {
+	dir, err := os.MkdirTemp("", "warren-kill-")
+	if err != nil {
+		return 0, err
+	}
+	defer func() { _ = os.RemoveAll(dir) }()
+	if o.program == "" {
+		o.program = filepath.Join(dir, "warren")
+		cmd := exec.Command("go", "build", "-o", o.program, "warren/cmd/warren")
+		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+		if said, err := cmd.CombinedOutput(); err != nil {
+			return 0, fmt.Errorf("build warren: %w\n%s", err, said)
+		}
+	}
+	net, err := startNetwork(o.program, filepath.Join(dir, "demo"), o.nodes)
+	if err != nil {
+		return 0, err
+	}
+	defer net.stop()
+	s := &story{o: o, net: net, out: out}
+	if err := s.tell(); err != nil {
+		s.end()
+		return 0, err
+	}
+	s.end()
+	net.stop()
+	return s.judge()
+}
