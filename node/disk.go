@@ -69,7 +69,7 @@ func (d disk) tell(err error) error {
 
 // WriteLater implements replica.Store. A failure is sticky in the store, so the next Write tells it.
 func (d disk) WriteLater(changes []replica.Change) {
-	d.s.CommitAsync(batchOf(changes), func(err error) { _ = d.tell(err) })
+	d.s.CommitLater(batchOf(changes), func(err error) { _ = d.tell(err) })
 }
 
 // Get implements replica.Store.

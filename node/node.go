@@ -388,6 +388,9 @@ func (n *Node) Addrs() []string { return n.over.Addrs() }
 // Peers returns what is known of the other members.
 func (n *Node) Peers() []overlay.PeerInfo { return n.over.Peers() }
 
+// Traffic returns what the overlay has carried and dropped since the start.
+func (n *Node) Traffic() overlay.Stats { return n.over.Stats() }
+
 // Uptime returns how long the node has been up.
 func (n *Node) Uptime() time.Duration { return time.Since(n.started) }
 

@@ -7,7 +7,7 @@ import (
 
 // Run with: go test ./rooms -run '^$' -bench .
 
-func checked(*Request) bool { return true } // the node has checked the signature before: see Verifier
+func checked(*Request, Hash) bool { return true } // the node has checked the signature before: see Verifier
 
 // says returns n requests of zed, the first with the next counter.
 func (w *world) says(n int) []Request {

@@ -41,7 +41,12 @@ func must[T any](v T, err error) T {
 }
 
 // Marshal returns the canonical encoding (RFC 8949 §4.2.1) of one of the project's own types. It panics on a type that has none.
-func Marshal(v any) []byte { return must(encMode.Marshal(v)) }
+func Marshal(v any) []byte {
+	if b, ok := byHand(v); ok {
+		return b
+	}
+	return must(encMode.Marshal(v))
+}
 
 // ErrNotCanonical is Unmarshal's answer to bytes that mean something but are not how Marshal says it.
 var ErrNotCanonical = errors.New("not the canonical encoding")
@@ -54,9 +59,12 @@ func Unmarshal(data []byte, v any) error {
 	if err := decMode.Unmarshal(data, v); err != nil {
 		return fmt.Errorf("decode: %w", err)
 	}
-	again, err := encMode.Marshal(v)
-	if err != nil {
-		return fmt.Errorf("decode: %w", err)
+	again, ok := byHand(v)
+	if !ok {
+		var err error
+		if again, err = encMode.Marshal(v); err != nil {
+			return fmt.Errorf("decode: %w", err)
+		}
 	}
 	if !bytes.Equal(again, data) {
 		return fmt.Errorf("decode: %w", ErrNotCanonical)

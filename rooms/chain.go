@@ -100,11 +100,11 @@ func NewChain(room RoomID, m Machine) *Chain {
 	return &Chain{Room: room, Epoch: 1, Head: room, Machine: m}
 }
 
-// Verifier reports whether the request carries its device's signature. It exists so that a node checks each signature once.
-type Verifier func(*Request) bool
+// Verifier reports whether the request, whose id is given, carries its device's signature. It exists so that a node checks each signature once.
+type Verifier func(r *Request, id Hash) bool
 
 // VerifySignature is the Verifier that always computes.
-func VerifySignature(r *Request) bool { return r.SignatureOK() }
+func VerifySignature(r *Request, id Hash) bool { return r.SignedAs(id) }
 
 // Run applies a batch and returns what came of it: the header to sign, a verdict for each request, and the events of the applied ones. It is
 // total: any batch gives a result. dir must be the view of max(b.Dir, c.Dir), which the header will name (ignored when the machine is the
@@ -142,7 +142,8 @@ func (c *Chain) Run(b *Batch, dir View, verify Verifier) (Header, Verdicts, []Ev
 func StateDigest(m Machine) Hash { return hashOf("warren/state/1", m.Snapshot()) }
 
 func (c *Chain) one(ctx *context, r *Request, verify Verifier) (errs.Kind, *Event) {
-	if r.Room != c.Room || !verify(r) || !mayAuthor(ctx.dir, r) {
+	ctx.id = r.ID()
+	if r.Room != c.Room || !verify(r, ctx.id) || !mayAuthor(ctx.dir, r) {
 		return errs.Void, nil
 	}
 	base := c.Machine.Base()
@@ -164,7 +165,6 @@ func (c *Chain) one(ctx *context, r *Request, verify Verifier) (errs.Kind, *Even
 	if (r.Op == OpReconfigure || r.Op == OpClose) && !ctx.alone {
 		return errs.Invalid, nil // the decision is the proof that the directory takes: it must hold nothing else
 	}
-	ctx.id = r.ID()
 	var kind errs.Kind
 	var ev *Event
 	if rc, ok := body.(*Reconfigure); ok {

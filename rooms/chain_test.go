@@ -161,7 +161,7 @@ func TestAcceptTellsWhenItsOwnResultDiffers(t *testing.T) {
 	w := newWorld(t)
 	d := w.history(1)[0]
 	follow := NewChain(w.room.Room, NewState(w.directory().Rooms[w.room.Room]))
-	if _, err := follow.Accept(d, w.directory().At(d.Header.Dir), func(*Request) bool { return false }); !errors.Is(err, ErrDiverged) {
+	if _, err := follow.Accept(d, w.directory().At(d.Header.Dir), func(*Request, Hash) bool { return false }); !errors.Is(err, ErrDiverged) {
 		t.Errorf("got %v", err)
 	}
 	if _, err := follow.Accept(d, w.directory().At(d.Header.Dir), VerifySignature); !errors.Is(err, ErrGap) {

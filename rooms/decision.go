@@ -41,13 +41,15 @@ type Mark struct {
 
 // Mark returns what the leader signed, or is to sign, of the batch.
 func (b *Batch) Mark(room RoomID) Mark {
+	var buf []byte
 	ids := make([]Hash, len(b.Requests))
 	for i := range b.Requests {
-		ids[i] = hashOf("warren/request-in-batch/1", &b.Requests[i])
+		buf = appendRequest(buf[:0], &b.Requests[i])
+		ids[i] = hashBytes("warren/request-in-batch/1", buf)
 	}
 	return Mark{
 		Room: room, Epoch: b.Epoch, Term: b.Term, Height: b.Height, Time: b.Time, Dir: b.Dir, Leader: b.Leader,
-		Requests: hashOf("warren/requests-in-batch/1", ids), Sig: b.Sig,
+		Requests: hashBytes("warren/requests-in-batch/1", appendList(buf[:0], ids, appendHash)), Sig: b.Sig,
 	}
 }
 

@@ -40,7 +40,7 @@ func FuzzApply(f *testing.F) {
 			r := Request{Room: c.Room, Account: p.account, Nick: p.nick, Device: id(p.node), Op: Op(op), Body: body}
 			r.Counter = c.Machine.Base().Counters[r.Device] + 1
 			before := core(c.Machine)
-			_, v, ev := c.Run(&Batch{Time: start + 1, Dir: d.Height, Requests: []Request{r}}, d.Machine.(*Directory).Now(), func(*Request) bool { return true })
+			_, v, ev := c.Run(&Batch{Time: start + 1, Dir: d.Height, Requests: []Request{r}}, d.Machine.(*Directory).Now(), func(*Request, Hash) bool { return true })
 			if kind := v.At(0); kind != errs.OK && !bytes.Equal(before, core(c.Machine)) {
 				t.Fatalf("operation %d refused (%v), yet the state is another", op, kind)
 			} else if kind == errs.OK && len(ev) != 1 {
@@ -168,7 +168,7 @@ func drive(c *Chain, view View, all []Body) {
 			r := NewRequest(c.Room, p.account, p.nick, b)
 			r.Device = id(p.node)
 			r.Counter = c.Machine.Base().Counters[r.Device] + 1
-			c.Run(&Batch{Time: start, Requests: []Request{r}}, view, func(*Request) bool { return true })
+			c.Run(&Batch{Time: start, Requests: []Request{r}}, view, func(*Request, Hash) bool { return true })
 		}
 	}
 	c.Snapshot()

@@ -74,10 +74,14 @@ func ParseNode(s string) (NodeID, error) {
 }
 
 // hashOf hashes the canonical encoding of v under a domain, so that no digest of one kind can stand for another.
-func hashOf(domain string, v any) Hash {
+func hashOf(domain string, v any) Hash { return hashBytes(domain, Marshal(v)) }
+
+// hashBytes is hashOf for what is encoded already.
+func hashBytes(domain string, encoded []byte) (sum Hash) {
 	h := sha256.New()
 	h.Write([]byte(domain))
 	h.Write([]byte{0})
-	h.Write(Marshal(v))
-	return Hash(h.Sum(nil))
+	h.Write(encoded)
+	h.Sum(sum[:0])
+	return sum
 }

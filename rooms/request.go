@@ -23,22 +23,14 @@ type Request struct {
 	Sig     []byte // Ed25519 by Device over the request's ID
 }
 
-type unsignedRequest struct {
-	_             struct{} `cbor:",toarray"`
-	Room          RoomID
-	Account, Nick string
-	Device        NodeID
-	Counter, Dir  uint64
-	Op            Op
-	Body          Hash
-}
+// unsignedSize is about what a request without body and signature takes, in bytes.
+const unsignedSize = 192
 
 // ID is the hash that the author signs; what comes of the request is known by it for ever.
 func (r *Request) ID() Hash {
-	return hashOf("warren/request/1", unsignedRequest{
-		Room: r.Room, Account: r.Account, Nick: r.Nick, Device: r.Device, Counter: r.Counter, Dir: r.Dir, Op: r.Op,
-		Body: hashOf("warren/body/1", r.Body),
-	})
+	var buf [unsignedSize]byte
+	body := hashBytes("warren/body/1", appendBytes(buf[:0], r.Body))
+	return hashBytes("warren/request/1", appendUnsigned(buf[:0], r, &body))
 }
 
 // Principal returns whom the rights are asked for.
@@ -57,16 +49,19 @@ func PrincipalOf(account, nick string, node NodeID) perms.Principal {
 	return perms.Node(node.String())
 }
 
-// Sign fills in the device and the signature. Device must be the public half of key.
-func (r *Request) Sign(key ed25519.PrivateKey) {
+// Sign fills in the device and the signature, and returns the request's id.
+func (r *Request) Sign(key ed25519.PrivateKey) Hash {
 	r.Device = NodeOf(key.Public().(ed25519.PublicKey))
 	id := r.ID()
 	r.Sig = ed25519.Sign(key, id[:])
+	return id
 }
 
 // SignatureOK reports whether the device signed the request. It costs about 70 µs.
-func (r *Request) SignatureOK() bool {
-	id := r.ID()
+func (r *Request) SignatureOK() bool { return r.SignedAs(r.ID()) }
+
+// SignedAs is SignatureOK for who has the request's id already.
+func (r *Request) SignedAs(id Hash) bool {
 	return len(r.Sig) == ed25519.SignatureSize && ed25519.Verify(r.Device.Public(), id[:], r.Sig)
 }
 

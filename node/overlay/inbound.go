@@ -66,6 +66,7 @@ func (p *peerLink) read(in *inStream) error {
 		switch kind {
 		case kindApp:
 			p.o.stats.receivedFrames.Add(1)
+			p.o.stats.receivedBytes.Add(uint64(headerLen + len(payload)))
 			p.o.cfg.OnFrame(p.id, payload)
 		case kindHeartbeat:
 			b, err := decodeHeartbeat(payload)

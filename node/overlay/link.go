@@ -217,7 +217,7 @@ func (p *peerLink) write(s network.Stream, w *bufio.Writer, batch []outFrame) er
 		return nil
 	}
 	_ = s.SetWriteDeadline(time.Now().Add(writeTimeout)) // in-memory streams have none
-	apps := uint64(0)
+	apps, size := uint64(0), uint64(0)
 	for _, f := range batch {
 		if _, err := w.Write(appendHeader(w.AvailableBuffer(), f.kind, len(f.data))); err != nil {
 			return err
@@ -227,6 +227,7 @@ func (p *peerLink) write(s network.Stream, w *bufio.Writer, batch []outFrame) er
 		}
 		if f.kind == kindApp {
 			apps++
+			size += uint64(headerLen + len(f.data))
 		}
 	}
 	if err := w.Flush(); err != nil {
@@ -234,5 +235,6 @@ func (p *peerLink) write(s network.Stream, w *bufio.Writer, batch []outFrame) er
 	}
 	p.lastSent.Store(int64(time.Since(p.o.started)))
 	p.o.stats.sentFrames.Add(apps)
+	p.o.stats.sentBytes.Add(size)
 	return nil
 }

@@ -5,6 +5,7 @@ import "sync/atomic"
 // stats counts what was dropped or refused.
 type stats struct {
 	sentFrames, receivedFrames      atomic.Uint64
+	sentBytes, receivedBytes        atomic.Uint64
 	droppedFull, droppedDown        atomic.Uint64
 	refusedStreams, badFrames       atomic.Uint64
 	gossipRejected, gossipThrottled atomic.Uint64
@@ -16,6 +17,7 @@ type stats struct {
 // Stats is a copy of the overlay's counters since its start.
 type Stats struct {
 	SentFrames, ReceivedFrames uint64 // the consumer's frames
+	SentBytes, ReceivedBytes   uint64 // of these, with their headers, before encryption
 	DroppedFull                uint64 // Send: the peer's queue was full
 	DroppedDown                uint64 // Send: unknown or unreachable peer, or its link broke with frames waiting
 	RefusedStreams             uint64 // streams of peers that are not admitted
@@ -34,6 +36,8 @@ func (o *Overlay) Stats() Stats {
 	return Stats{
 		SentFrames:          s.sentFrames.Load(),
 		ReceivedFrames:      s.receivedFrames.Load(),
+		SentBytes:           s.sentBytes.Load(),
+		ReceivedBytes:       s.receivedBytes.Load(),
 		DroppedFull:         s.droppedFull.Load(),
 		DroppedDown:         s.droppedDown.Load(),
 		RefusedStreams:      s.refusedStreams.Load(),

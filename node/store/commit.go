@@ -28,7 +28,14 @@ func (s *Store) Commit(b *Batch) error {
 //
 // CommitAsync itself blocks only when four checkpoints' worth of batches wait
 // for bbolt.
-func (s *Store) CommitAsync(b *Batch, done func(error)) {
+func (s *Store) CommitAsync(b *Batch, done func(error)) { s.commit(b, done, true) }
+
+// CommitLater is CommitAsync for what nobody waits for: it is written together
+// with the next batch that somebody waits for, and after LaterDelay at the
+// latest, so that it costs no sync of its own while there is work.
+func (s *Store) CommitLater(b *Batch, done func(error)) { s.commit(b, done, false) }
+
+func (s *Store) commit(b *Batch, done func(error), now bool) {
 	if b.err != nil {
 		done(b.err)
 		return
@@ -52,8 +59,16 @@ func (s *Store) CommitAsync(b *Batch, done func(error)) {
 		}
 	}
 	s.queue = append(s.queue, r)
+	s.laterBytes += len(r.ops)
+	// Whoever waits already is served by this kick too.
+	now = now || s.laterBytes >= maxGroupBytes || s.active.bytes >= s.opts.CheckpointBytes || s.err != nil
+	if !now && len(s.queue) == 1 {
+		s.later.Reset(LaterDelay)
+	}
 	s.mu.Unlock()
-	s.kick()
+	if now {
+		s.kick()
+	}
 }
 
 // write is the writer goroutine. It owns the log.
@@ -80,7 +95,7 @@ func (s *Store) write() {
 func (s *Store) take() (queue []*request, frozen *memtable, over bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	queue, s.queue = s.queue, nil
+	queue, s.queue, s.laterBytes = s.queue, nil, 0
 	full := s.force || s.active.bytes >= s.opts.CheckpointBytes
 	if full && s.frozen == nil && s.err == nil && s.active.last > s.applied {
 		s.force = false

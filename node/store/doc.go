@@ -23,7 +23,7 @@
 //   - A batch is applied as a whole or not at all.
 //   - After a crash the store holds a prefix of the sequence of committed
 //     batches, and that prefix contains every batch whose Commit returned nil.
-//   - Reads see every batch whose Commit or CommitAsync was called before.
+//   - Reads see every batch whose Commit, CommitAsync or CommitLater was called before.
 //     They may thus see what is not yet durable; whoever tells others about
 //     it waits for Commit.
 //   - Once a write or a sync has failed nothing is acknowledged any more: all

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 const (
@@ -23,6 +24,10 @@ const (
 	// maxGroupBytes ends a group of batches written together: beyond it the
 	// sync is cheap against the write, and waiting longer only adds delay.
 	maxGroupBytes = 1 << 20
+
+	// LaterDelay is how long a batch of CommitLater waits for company at most:
+	// what a crash of the machine may take of it.
+	LaterDelay = 50 * time.Millisecond
 
 	lockName = "LOCK"
 )
@@ -86,16 +91,18 @@ type Store struct {
 	// read can be in the base. Changed under mu.
 	freezes atomic.Uint64
 
-	mu      sync.RWMutex
-	changed *sync.Cond // on mu; a checkpoint ended, the store failed or is closing
-	active  *memtable
-	frozen  *memtable  // being checkpointed, or nil
-	queue   []*request // not yet taken by the writer, in order
-	seq     uint64     // of the last batch accepted
-	applied uint64     // of the last batch in base
-	force   bool       // checkpoint even if small
-	err     error      // sticky: the first error of disk
-	closed  bool
+	mu         sync.RWMutex
+	changed    *sync.Cond // on mu; a checkpoint ended, the store failed or is closing
+	active     *memtable
+	frozen     *memtable   // being checkpointed, or nil
+	queue      []*request  // not yet taken by the writer, in order
+	later      *time.Timer // kicks the writer for a queue that nobody waits for
+	laterBytes int         // of the queue
+	seq        uint64      // of the last batch accepted
+	applied    uint64      // of the last batch in base
+	force      bool        // checkpoint even if small
+	err        error       // sticky: the first error of disk
+	closed     bool
 }
 
 // Open opens the store in dir, which it makes if need be, and brings it to the
@@ -117,6 +124,8 @@ func Open(dir string, o Options) (*Store, error) {
 		wake: make(chan struct{}, 1), frozenCh: make(chan *memtable, 1),
 	}
 	s.changed = sync.NewCond(&s.mu)
+	s.later = time.AfterFunc(LaterDelay, s.kick)
+	s.later.Stop()
 	if err := s.load(dir); err != nil {
 		if s.wal != nil {
 			_ = s.wal.close(false)
@@ -182,6 +191,7 @@ func (s *Store) Close() error {
 func (s *Store) close() error {
 	s.mu.Lock()
 	s.closed = true
+	s.later.Stop()
 	s.changed.Broadcast()
 	s.mu.Unlock()
 	s.kick()

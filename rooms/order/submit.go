@@ -67,7 +67,7 @@ func (c *Controller) Submit(nowMS int64, r *rooms.Request) (a Answer) {
 	switch {
 	case it.size > rooms.MaxRequest:
 		return Answer{Kind: errs.TooLarge}
-	case !c.cfg.Verify(r) || !c.mayAuthor(r):
+	case !c.cfg.Verify(r, it.id) || !c.mayAuthor(r):
 		return Answer{Kind: errs.Void}
 	}
 	if want := c.expected(r.Device); r.Counter != want {
@@ -259,9 +259,12 @@ func (c *Controller) underWay(device rooms.NodeID) uint64 {
 	return n
 }
 
+// own reports whether the next batch of that term is one that was proposed, and signed, here: only its leader adds entries in a term.
+func (c *Controller) own(term uint64) bool { return term == c.ledTerm && len(c.proposed) > 0 }
+
 // ordered returns the items of the batch that has been run, if it was proposed here under the present term: raft keeps their order.
 func (c *Controller) ordered(term uint64) []*item {
-	if term != c.ledTerm || len(c.proposed) == 0 {
+	if !c.own(term) {
 		return nil
 	}
 	items := c.proposed[0]

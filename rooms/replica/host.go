@@ -282,7 +282,7 @@ func (h *Host) loadChain(id rooms.RoomID, found func() rooms.Machine) (*rooms.Ch
 
 // trusting verifies nothing anew but still tells void requests apart: signatures of what lies on this node's disk were checked before it was
 // written, and a wrong one has been ordered as void.
-func trusting(r *rooms.Request) bool { return r.SignatureOK() }
+func trusting(r *rooms.Request, id rooms.Hash) bool { return r.SignedAs(id) }
 
 // view returns the directory's version v, behind its lock. The caller makes sure that the directory is there.
 func (h *Host) view(v uint64) rooms.View {

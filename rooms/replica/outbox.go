@@ -107,8 +107,8 @@ func (r *Replica) number(w *wish, n uint64) {
 	if !r.directory {
 		w.req.Dir = r.h.dirHeight()
 	}
-	w.req.Sign(r.h.cfg.Key)
-	w.id = w.req.ID()
+	w.id = w.req.Sign(r.h.cfg.Key)
+	r.h.sigs.signed(&w.req, w.id)
 }
 
 // flush sends what the window has room for.

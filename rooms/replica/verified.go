@@ -18,15 +18,19 @@ func newVerified(limit int) *verified {
 	return &verified{limit: limit / 2, young: map[[96]byte]struct{}{}, old: map[[96]byte]struct{}{}}
 }
 
-// check is a rooms.Verifier. The key is the id and the signature: a good id with another signature is another thing.
-func (v *verified) check(r *rooms.Request) bool {
+// signatureKey is the id and the signature: a good id with another signature is another thing.
+func signatureKey(r *rooms.Request, id rooms.Hash) (key [96]byte) {
+	copy(key[:], id[:])
+	copy(key[32:], r.Sig)
+	return key
+}
+
+// check is a rooms.Verifier.
+func (v *verified) check(r *rooms.Request, id rooms.Hash) bool {
 	if len(r.Sig) != 64 {
 		return false
 	}
-	id := r.ID()
-	var key [96]byte
-	copy(key[:], id[:])
-	copy(key[32:], r.Sig)
+	key := signatureKey(r, id)
 	v.mu.Lock()
 	_, ok := v.young[key]
 	if !ok {
@@ -36,14 +40,21 @@ func (v *verified) check(r *rooms.Request) bool {
 	if ok {
 		return true
 	}
-	if !r.SignatureOK() {
+	if !r.SignedAs(id) {
 		return false
 	}
+	v.add(key)
+	return true
+}
+
+// signed remembers a request that this node has just signed itself.
+func (v *verified) signed(r *rooms.Request, id rooms.Hash) { v.add(signatureKey(r, id)) }
+
+func (v *verified) add(key [96]byte) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if len(v.young) >= v.limit {
 		v.old, v.young = v.young, make(map[[96]byte]struct{}, v.limit)
 	}
 	v.young[key] = struct{}{}
-	return true
 }

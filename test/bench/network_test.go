@@ -2,47 +2,44 @@ package bench
 
 import (
 	"context"
+	"crypto/ed25519"
 	"fmt"
 	"log/slog"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"warren/node"
 	"warren/node/config"
+	"warren/node/store"
 	"warren/rooms"
+	"warren/rooms/placement"
 	"warren/rooms/replica"
 )
 
-const ready = 30 * time.Second // for the nodes to find each other and to share control
+// Patience, for the nodes to find each other and to share control.
+const (
+	ready     = 30 * time.Second
+	readyEach = 2 * time.Second // more for each node
+)
 
-// network returns count nodes that all control the directory.
-func network(b *testing.B, count int) []*node.Node {
+// network is nodes in this process, with stores on the disk and libp2p over loopback.
+type network struct {
+	nodes []*node.Node
+	syncs atomic.Uint64 // of the log files of all nodes
+}
+
+// newNetwork returns count nodes of which as many as should control the directory.
+func newNetwork(b *testing.B, count int) *network {
 	b.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), ready)
+	ctx, cancel := context.WithTimeout(context.Background(), ready+time.Duration(count)*readyEach)
 	defer cancel()
-	log := slog.New(slog.DiscardHandler)
-	var nodes []*node.Node
+	w := &network{}
 	link := ""
 	for i := range count {
-		cfg := config.Default(b.TempDir())
-		cfg.Node.Name, cfg.Network.Name, cfg.Network.MDNS = fmt.Sprintf("n%d", i+1), "bench", false
-		cfg.Network.Listen = []string{"/ip4/127.0.0.1/tcp/0", "/ip4/127.0.0.1/udp/0/quic-v1"}
-		if link != "" {
-			if err := node.Join(ctx, cfg, link, nil, func(string) {}, log); err != nil {
-				b.Fatal(err)
-			}
-		}
-		n, err := node.Open(cfg, link == "", log)
+		n, err := w.start(ctx, b, i+1, link)
 		if err != nil {
-			b.Fatal(err)
-		}
-		b.Cleanup(func() {
-			if err := n.Close(); err != nil {
-				b.Error(err)
-			}
-		})
-		if err := n.Start(); err != nil {
 			b.Fatal(err)
 		}
 		if link == "" {
@@ -50,14 +47,54 @@ func network(b *testing.B, count int) []*node.Node {
 				b.Fatal(err)
 			}
 		}
-		nodes = append(nodes, n)
+		w.nodes = append(w.nodes, n)
 	}
 	until(b, ctx, func() bool {
-		return !slices.ContainsFunc(nodes, func(n *node.Node) bool {
-			return len(n.Host().Dir().Status().Controllers) != count || n.Host().Dir().Status().Leader.IsZero()
+		return !slices.ContainsFunc(w.nodes, func(n *node.Node) bool {
+			s := n.Host().Dir().Status()
+			return len(s.Controllers) != placement.Want(count) || s.Leader.IsZero() || s.Height != w.nodes[0].Host().Dir().Status().Height
 		})
 	})
-	return nodes
+	return w
+}
+
+// start brings up a node, which founds the network when there is no link.
+func (w *network) start(ctx context.Context, b *testing.B, number int, link string) (*node.Node, error) {
+	log := slog.New(slog.DiscardHandler)
+	cfg := config.Default(b.TempDir())
+	cfg.Node.Name, cfg.Network.Name, cfg.Network.MDNS = fmt.Sprintf("n%d", number), "bench", false
+	cfg.Network.Listen = []string{"/ip4/127.0.0.1/tcp/0", "/ip4/127.0.0.1/udp/0/quic-v1"}
+	_, key, err := ed25519.GenerateKey(nil)
+	if err != nil {
+		return nil, err
+	}
+	open := func() (node.Parts, error) {
+		s, err := store.Open(string(cfg.Node.Data), store.Options{FS: countingFS{syncs: &w.syncs}})
+		return node.Parts{Key: key, Store: s}, err
+	}
+	if link != "" {
+		parts, err := open()
+		if err != nil {
+			return nil, err
+		}
+		if err := node.JoinWith(ctx, cfg, parts, link, nil, func(string) {}, log); err != nil {
+			return nil, err
+		}
+	}
+	parts, err := open()
+	if err != nil {
+		return nil, err
+	}
+	n, err := node.OpenWith(cfg, parts, link == "", log)
+	if err != nil {
+		return nil, err
+	}
+	b.Cleanup(func() {
+		if err := n.Close(); err != nil {
+			b.Error(err)
+		}
+	})
+	return n, n.Start()
 }
 
 // until waits for something that nobody tells.
@@ -78,18 +115,29 @@ type seat struct {
 	nick string
 }
 
-// seats makes a room and seats a guest at each of count nodes, all of which control it; the seat at the leading controller comes first.
-func seats(b *testing.B, count int) []seat {
+// room makes a room that the first nodes control, and seats a guest at each of the first members nodes. The seat at the leading controller
+// comes first, the other controllers follow.
+func (w *network) room(b *testing.B, name string, controllers, members int) []seat {
 	b.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), ready)
+	ctx, cancel := context.WithTimeout(context.Background(), ready+time.Duration(members)*readyEach)
 	defer cancel()
-	nodes := network(b, count)
-	id, err := nodes[0].Host().Create(ctx, "", "maker", rooms.CreateRoom{Name: "bench"})
-	if err != nil {
+	var list []rooms.NodeID
+	for _, n := range w.nodes[:controllers] {
+		list = append(list, n.ID())
+	}
+	rooms.SortNodes(list)
+	first := w.nodes[0].Host()
+	body := &rooms.CreateRoom{Name: name, Maker: rooms.PrincipalOf("", "maker", first.Self()), Controllers: list}
+	if _, err := first.Dir().Ask(ctx, "", "maker", body); err != nil {
 		b.Fatal(err)
 	}
+	var id rooms.RoomID
+	first.Directory(func(d *rooms.Directory) {
+		rec, _ := d.RoomByName(name)
+		id = rec.ID
+	})
 	var out []seat
-	for i, n := range nodes {
+	for i, n := range w.nodes[:members] {
 		nick := fmt.Sprintf("guest%d", i+1)
 		var r *replica.Replica
 		until(b, ctx, func() bool { // the directory's news may not have come yet
@@ -100,13 +148,14 @@ func seats(b *testing.B, count int) []seat {
 		if _, err := r.Ask(ctx, "", nick, &rooms.Enter{View: "bench"}); err != nil {
 			b.Fatal(err)
 		}
+		r.Watch(func(*rooms.Event, any) {}) // a client: without one the copy would be closed
 		out = append(out, seat{r, nick})
 	}
 	st := out[0].r.Status()
-	if len(st.Controllers) != len(nodes) {
-		b.Fatalf("%d controllers of the room, want %d", len(st.Controllers), len(nodes))
+	if len(st.Controllers) != controllers {
+		b.Fatalf("%d controllers of the room, want %d", len(st.Controllers), controllers)
 	}
-	lead := slices.IndexFunc(nodes, func(n *node.Node) bool { return n.ID() == st.Leader })
+	lead := slices.IndexFunc(w.nodes, func(n *node.Node) bool { return n.ID() == st.Leader })
 	if lead < 0 {
 		b.Fatal("nobody leads the room")
 	}

@@ -446,11 +446,10 @@ func (v view) Node(id rooms.NodeID) (rooms.NodeRecord, bool) {
 }
 
 // verify is the request check of all nodes: each signature is computed once in a schedule.
-func (w *world) verify(r *rooms.Request) bool {
-	id := r.ID()
+func (w *world) verify(r *rooms.Request, id rooms.Hash) bool {
 	ok, seen := w.goodReq[id]
 	if !seen {
-		ok = r.SignatureOK()
+		ok = r.SignedAs(id)
 		w.goodReq[id] = ok
 	}
 	return ok
