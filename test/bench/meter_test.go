@@ -72,7 +72,7 @@ func (w *network) meter() *meter {
 func (m *meter) stop(b *testing.B, messages int) {
 	n := float64(messages)
 	b.ReportMetric(n/time.Since(m.began).Seconds(), "msg/s")
-	b.ReportMetric(float64((cpuTime() - m.cpu).Microseconds())/n, "cpu-µs/msg")
+	b.ReportMetric(float64((cpuTime()-m.cpu).Microseconds())/n, "cpu-µs/msg")
 	b.ReportMetric(float64(m.syncs.Load()-m.synced)/n, "syncs/msg")
 	frames, bytes := uint64(0), uint64(0)
 	for i, t := range sentBy(m.nodes) {
