@@ -70,8 +70,19 @@ func describe(ev *rooms.Event) string {
 			return "the room's controller is now " + names[0]
 		}
 		return "the room's controllers are now " + list(names)
+	case *rooms.Begin:
+		return describeBegin(b)
 	}
 	return ""
+}
+
+// describeBegin tells of a break in the room's history, and what it may have cost.
+func describeBegin(b *rooms.Begin) string {
+	if b.By == "" {
+		return fmt.Sprintf("the room's controllers disagreed and began anew (epoch %d): nothing that was acknowledged is lost", b.Epoch)
+	}
+	return fmt.Sprintf("%s recovered the room (epoch %d): %d of its %d controllers did not answer, so what was said last before this may be lost",
+		b.By, b.Epoch, b.Silent, b.Of)
 }
 
 func describePut(ev *rooms.Event, b *rooms.Put) string {

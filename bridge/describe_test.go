@@ -45,6 +45,8 @@ func TestDescribe(t *testing.T) {
 		{rooms.OpKick, &rooms.Kick{Nick: "bob", Reason: "why"}, nil, `alice removed bob from the room: why`},
 		{rooms.OpInvite, &rooms.Invite{Who: "@staff"}, nil, `alice invited group staff`},
 		{rooms.OpReconfigure, &rooms.Reconfigure{Controllers: []rooms.NodeID{n1, n2}}, nil, `the room's controllers are now ` + n1.Short() + `, ` + n2.Short()},
+		{rooms.OpBegin, &rooms.Begin{Epoch: 2, Of: 4}, nil, `the room's controllers disagreed and began anew (epoch 2): nothing that was acknowledged is lost`},
+		{rooms.OpBegin, &rooms.Begin{Epoch: 3, By: "bob", Silent: 3, Of: 4}, nil, `bob recovered the room (epoch 3): 3 of its 4 controllers did not answer, so what was said last before this may be lost`},
 	} {
 		ev := &rooms.Event{Op: c.op, Body: c.body, Object: c.obj, Nick: "alice", Account: "alice", Seq: 3, Time: 5}
 		if got := bridge.Describe(ev); got != c.want {

@@ -39,6 +39,9 @@ type machineForm struct {
 	Gone        []string       `json:"gone,omitempty"`
 	Node        string         `json:"node,omitempty"`
 	Controllers []string       `json:"controllers,omitempty"`
+	Epoch       uint64         `json:"epoch,omitempty"`
+	Silent      uint32         `json:"silent,omitempty"`
+	Of          uint32         `json:"of,omitempty"`
 	Cut         bool           `json:"cut,omitempty"`
 }
 
@@ -60,7 +63,7 @@ type machineObject struct {
 //	 "object":{"id":"…","kind":"document","name":"plan","rev":2,"owner":"alice","tags":["draft"],"size":120}}
 //
 // Always there: op (enter, leave, nick, subject, configure, grant, sanction, pardon, kick, invite, put, remove, tag, keep, close, node-gone,
-// reconfigure), room (the room's id: names are the protocol's matter), seq and time (ms since the Unix epoch) of the ordering, id (the msgid),
+// reconfigure, begin), room (the room's id: names are the protocol's matter), seq and time (ms since the Unix epoch) of the ordering, id (the msgid),
 // by (nick, account or node of the author). account is missing for guests and nodes. Others by operation:
 //
 //	put remove tag grant   object {id, kind, name, rev, owner, tags, target (an exit's room, without '#'), type, size (bytes of the text)}
@@ -158,6 +161,8 @@ func (m *machineForm) fill(ev *rooms.Event) bool {
 		for _, n := range b.Controllers {
 			m.Controllers = append(m.Controllers, n.String())
 		}
+	case *rooms.Begin:
+		m.Op, m.Epoch, m.Who, m.Silent, m.Of = "begin", b.Epoch, b.By, b.Silent, b.Of
 	default:
 		return false
 	}

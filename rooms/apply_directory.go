@@ -32,6 +32,8 @@ func (d *Directory) apply(ctx *context, r *Request, body Body) (errs.Kind, *Even
 		kind = d.dropRoom(b)
 	case *Witness:
 		kind = d.witness(b)
+	case *NewEpoch:
+		kind = d.newEpoch(ctx, r, b)
 	}
 	if kind != errs.OK {
 		return kind, nil
@@ -220,7 +222,7 @@ func (d *Directory) createRoom(ctx *context, r *Request, b *CreateRoom) errs.Kin
 	id := hashOf("warren/room/1", []any{ctx.prev, ctx.id})
 	d.Rooms[id] = RoomRecord{
 		ID: id, Name: b.Name, Maker: maker, Members: b.Members, Temporary: b.Temporary, Time: ctx.time, From: ctx.height,
-		Controllers: b.Controllers, Now: b.Controllers, Quota: quota,
+		Controllers: b.Controllers, Now: b.Controllers, Quota: quota, FloorHead: id,
 	}
 	d.Made[quota]++
 	d.names[Fold(b.Name)] = id
@@ -254,6 +256,7 @@ func (d *Directory) witness(b *Witness) errs.Kind {
 		return errs.Stale
 	}
 	rec.Now, rec.Since = rc.Controllers, dec.Header.Height
+	rec.Floor, rec.FloorHead = dec.Header.Height, dec.Header.Hash()
 	d.Rooms[rec.ID] = rec
 	return errs.OK
 }
@@ -269,6 +272,9 @@ func (d *Directory) proof(room RoomID, data []byte, op Op) (RoomRecord, *Decisio
 	if Unmarshal(data, &dec) != nil || dec.Header.Room != room || len(dec.Batch.Requests) != 1 || dec.Batch.Requests[0].Op != op ||
 		dec.CheckShape() != nil || dec.Verdicts.At(0) != errs.OK {
 		return rec, nil, errs.Invalid
+	}
+	if dec.Header.Epoch != rec.Epoch() {
+		return rec, nil, errs.Stale
 	}
 	if dec.Cert.Verify(dec.Header.Hash(), rec.Now) != nil {
 		return rec, nil, errs.Void

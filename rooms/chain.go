@@ -20,6 +20,8 @@ type View interface {
 	HasAccount(name string) bool
 	// Node returns the record of an admitted node.
 	Node(NodeID) (NodeRecord, bool)
+	// Epochs returns the epochs of a room after its first, ascending. The caller must not change them.
+	Epochs(RoomID) []EpochRecord
 }
 
 // Machine is what a chain of decisions drives: a room's State or the Directory. Both are in this package: their reducers are the two kinds
@@ -84,6 +86,9 @@ type Chain struct {
 	Time    int64
 	Dir     uint64
 	Machine Machine
+
+	ahead   []EpochRecord // epochs that it knows of and has not come to, ascending; learned anew after a restart
+	rescues []Rescue      // the same, of the directory
 }
 
 // Errors of Accept.
@@ -110,6 +115,12 @@ func VerifySignature(r *Request, id Hash) bool { return r.SignedAs(id) }
 // total: any batch gives a result. dir must be the view of max(b.Dir, c.Dir), which the header will name (ignored when the machine is the
 // Directory itself).
 func (c *Chain) Run(b *Batch, dir View, verify Verifier) (Header, Verdicts, []Event) {
+	if b.Epoch > c.Epoch { // the first batch of an epoch that this chain has not been told of
+		if r := rescueIn(b); r != nil {
+			c.LearnRescue(r)
+		}
+		c.Learn(dir)
+	}
 	ctx := &context{
 		room: c.Room, height: c.Height + 1, time: max(b.Time, c.Time), prev: c.Head, dir: dir, seen: max(b.Dir, c.Dir), alone: len(b.Requests) == 1,
 	}
@@ -162,14 +173,17 @@ func (c *Chain) one(ctx *context, r *Request, verify Verifier) (errs.Kind, *Even
 	if err != nil || r.Nick != "" && !validName(r.Nick) {
 		return errs.Invalid, nil
 	}
-	if (r.Op == OpReconfigure || r.Op == OpClose) && !ctx.alone {
+	if (r.Op == OpReconfigure || r.Op == OpClose || r.Op == OpBegin) && !ctx.alone {
 		return errs.Invalid, nil // the decision is the proof that the directory takes: it must hold nothing else
 	}
 	var kind errs.Kind
 	var ev *Event
-	if rc, ok := body.(*Reconfigure); ok {
-		kind, ev = c.reconfigure(ctx, rc), &Event{}
-	} else {
+	switch b := body.(type) {
+	case *Reconfigure:
+		kind, ev = c.reconfigure(ctx, b), &Event{}
+	case *Begin:
+		kind, ev = c.begin(ctx, r, b), &Event{}
+	default:
 		kind, ev = c.Machine.apply(ctx, r, body)
 	}
 	if kind != errs.OK {
@@ -197,7 +211,7 @@ func (c *Chain) reconfigure(ctx *context, r *Reconfigure) errs.Kind {
 	}
 	b := c.Machine.Base()
 	switch {
-	case r.Since != b.Since:
+	case r.Since != b.Since || b.Since >= ctx.height: // in the second case it is the first decision of an epoch
 		return errs.Stale
 	case len(r.Controllers) == 0 || len(r.Controllers) > MaxControllers || !sortedNodes(r.Controllers) || slices.Equal(r.Controllers, b.Controllers):
 		return errs.Invalid
@@ -235,13 +249,12 @@ func sortedNodes(ns []NodeID) bool {
 // SortNodes sorts ids into the order in which controllers are listed.
 func SortNodes(ns []NodeID) { slices.SortFunc(ns, compareNodes) }
 
-// Check reports whether d can follow the head and is certified by the controllers in force, without applying it.
+// Check reports whether d can follow the head and is certified by the controllers in force, without applying it. A header that the directory
+// carried over into a later epoch needs no certificate.
 func (c *Chain) Check(d *Decision) error {
 	switch h := &d.Header; {
 	case h.Room != c.Room:
 		return fmt.Errorf("decision: of another room: %w", ErrFork)
-	case h.Epoch != c.Epoch:
-		return ErrEpoch
 	case h.Height <= c.Height:
 		return ErrOld
 	case h.Height != c.Height+1:
@@ -249,10 +262,14 @@ func (c *Chain) Check(d *Decision) error {
 	case h.Prev != c.Head:
 		return ErrFork
 	}
-	if err := d.CheckShape(); err != nil {
+	controllers, carried, err := c.checkEpoch(d)
+	if err != nil {
 		return err
 	}
-	return d.Cert.Verify(d.Header.Hash(), c.Machine.Base().Controllers)
+	if err := d.CheckShape(); err != nil || carried {
+		return err
+	}
+	return d.Cert.Verify(d.Header.Hash(), controllers)
 }
 
 // Accept applies a certified decision. dir must be the view that d.Header.Dir names. Call Check first unless the decision comes from this
@@ -266,6 +283,7 @@ func (c *Chain) Accept(d *Decision, dir View, verify Verifier) ([]Event, error) 
 	if c.Head != d.Header.Hash() {
 		return nil, fmt.Errorf("%w: height %d, own verdicts %v, certified %v", ErrDiverged, d.Header.Height, []byte(verdicts), []byte(d.Verdicts))
 	}
+	c.turn()
 	return events, nil
 }
 

@@ -83,8 +83,11 @@ type RoomRecord struct {
 	From        uint64            // version
 	Controllers []NodeID          // at founding
 	Now         []NodeID          // as last witnessed
-	Since       uint64            // the room's height of the last witnessed reconfiguration
+	Since       uint64            // the room's height of the last witnessed reconfiguration, or of the first decision of its epoch
 	Quota       string            // whose quota it counts against
+	Floor       uint64            // the height above which Now certify
+	FloorHead   Hash              // of the header there
+	Epochs      []EpochRecord     // after the first
 }
 
 // Direct reports whether the room is a conversation of two.
@@ -105,6 +108,7 @@ type Directory struct {
 	Rooms    map[RoomID]RoomRecord
 	Invites  map[string]uint32 // uses so far
 	Made     map[string]int    // open rooms by quota holder
+	Rescues  []Rescue          // its own epochs after the first
 
 	names map[string]RoomID // folded; derived
 }
@@ -173,6 +177,14 @@ func (w directoryView) HasAccount(name string) bool {
 func (w directoryView) Node(id NodeID) (NodeRecord, bool) {
 	n, ok := w.d.Nodes[id]
 	return n, ok && n.From <= w.v && (n.To == 0 || w.v < n.To)
+}
+
+func (w directoryView) Epochs(room RoomID) []EpochRecord {
+	list := w.d.Rooms[room].Epochs
+	for len(list) > 0 && list[len(list)-1].From > w.v {
+		list = list[:len(list)-1]
+	}
+	return list
 }
 
 // Member implements perms.Groups. There are no groups yet, so nobody is in one.

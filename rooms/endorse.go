@@ -62,6 +62,7 @@ func endorsedBy(es []Endorsement, controllers []NodeID, room RoomID, kind string
 const (
 	KindNodeGone    = "node-gone"
 	KindReconfigure = "reconfigure"
+	KindSilent      = "silent" // in the directory: controllers of a room are not heard
 )
 
 // Thing is what the endorsements of a NodeGone cover.
@@ -70,6 +71,11 @@ func (b *NodeGone) Thing() Hash { return hashOf("warren/gone/1", b.Node) }
 // Thing is what the endorsements of a Reconfigure cover: the step it takes, not its proofs.
 func (b *Reconfigure) Thing() Hash {
 	return hashOf("warren/reconfigure/1", []any{b.Since, b.Controllers})
+}
+
+// SilentThing is what the endorsements cover that these controllers of a room (sorted) are not heard and give no statement at the end of its epoch.
+func SilentThing(room RoomID, epoch uint64, nodes []NodeID) Hash {
+	return hashOf("warren/silent/1", []any{room, epoch, nodes})
 }
 
 // Consent is a newcomer's signed "I hold this room up to this height and will control it".

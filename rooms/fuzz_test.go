@@ -62,6 +62,7 @@ func bodies(w *world) []Body {
 		&Keep{}, &Close{}, w.gone("n2", "n1"), w.reconfigure(w.room, ids("n1", "n2"), "n1"), w.registration("dora", "n1"), w.device("bob", "n3"),
 		w.dropDevice("bob", "n2"), &AdmitNode{Node: id("n5"), Name: "n5", Invite: "i", Uses: 1}, &DropNode{Node: id("n2")},
 		&CreateRoom{Name: "den", Maker: "alice", Controllers: ids("n1")}, &DropRoom{Room: w.room.Room}, &Witness{Room: w.room.Room}, &LabelNode{Label: "cellar"},
+		&Begin{Epoch: 2}, &NewEpoch{Room: w.room.Room, Epoch: 2, Statements: []Statement{w.state1("n1")}},
 	}
 }
 
@@ -120,6 +121,31 @@ func FuzzDecision(f *testing.F) {
 		_ = d.Cert.Verify(d.Header.Hash(), ids("n1", "n2", "n3", "n4"))
 		if err := chain.Check(&d); err == nil && len(d.Batch.Requests) != 1 {
 			t.Fatal("a forged decision passes")
+		}
+	})
+}
+
+// FuzzEpochs decodes any bytes as what ends and starts epochs, and asks all that can be asked of it: nothing forged passes.
+func FuzzEpochs(f *testing.F) {
+	w := lively(f)
+	rec := w.directory().Rooms[w.room.Room]
+	s := w.state1("n1")
+	f.Add(Marshal(&s))
+	r := Rescue{Epoch: 2, Controllers: ids("n1")}
+	r.Sign(w.dir.Room, key("recovery"))
+	f.Add(Marshal(&r))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		var st Statement
+		if Unmarshal(data, &st) == nil && rec.CheckStatement(&st) == nil {
+			tally, err := rec.Tally([]Statement{st})
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, _ = tally.Carry(func(uint64, Hash) (Header, bool) { return Header{}, true })
+		}
+		var r Rescue
+		if c, _ := RestoreChain(w.dir.Snapshot()); Unmarshal(data, &r) == nil && c.LearnRescue(&r) && !r.OK(&w.directory().Genesis) {
+			t.Fatal("a forged rescue passes")
 		}
 	})
 }

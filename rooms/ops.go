@@ -29,6 +29,7 @@ const (
 	OpClose       Op = 16
 	OpNodeGone    Op = 17
 	OpReconfigure Op = 18 // rooms and the directory
+	OpBegin       Op = 19 // rooms and the directory
 
 	OpRegister   Op = 64
 	OpAddDevice  Op = 65
@@ -38,6 +39,7 @@ const (
 	OpCreateRoom Op = 69
 	OpDropRoom   Op = 70
 	OpWitness    Op = 71
+	OpNewEpoch   Op = 72
 	OpLabelNode  Op = 75
 )
 
@@ -180,6 +182,16 @@ type (
 		Consents    []Consent
 		Endorsed    []Endorsement
 	}
+	// Begin is the first request of an epoch, alone in its batch: what the directory (or the recovery key) decided, in the room's own log. Asked
+	// by the leading controller.
+	Begin struct {
+		_      struct{} `cbor:",toarray"`
+		Epoch  uint64
+		By     string  // the account that recovered the room; empty: the controllers' statements sufficed
+		Silent uint32  // how many of the controllers before gave no statement
+		Of     uint32  // how many there were
+		Proof  *Rescue // of the directory's own epochs
+	}
 )
 
 // Bodies of operations on the directory. All are signed by nodes; what an account wills carries the account's own signature.
@@ -249,6 +261,20 @@ type (
 		Room     RoomID
 		Decision []byte // encoded Decision in which an OpReconfigure was applied
 	}
+	// NewEpoch ends a room's epoch and starts the next. Asked by a node, it needs statements of n−f of the controllers that leave no doubt about what
+	// may be certified, and the same controllers go on. Asked by an account, whose node becomes the only controller at first, it needs statements of all
+	// controllers but those of whom a quorum of the directory's controllers endorses that they are silent; every replica checks, by the state at the start,
+	// that the account manages the room.
+	NewEpoch struct {
+		_          struct{} `cbor:",toarray"`
+		Room       RoomID
+		Epoch      uint64 // the new one: the last + 1
+		Statements []Statement
+		Header     *Header       // certified, by Cert, when a replica knows more than the statements say
+		Cert       Certificate   // of Header
+		Carried    []Header      // above the highest certified one: what may have been certified
+		Silent     []Endorsement // kind silent, of SilentThing
+	}
 )
 
 func (*Enter) op() Op       { return OpEnter }
@@ -269,6 +295,7 @@ func (*Keep) op() Op        { return OpKeep }
 func (*Close) op() Op       { return OpClose }
 func (*NodeGone) op() Op    { return OpNodeGone }
 func (*Reconfigure) op() Op { return OpReconfigure }
+func (*Begin) op() Op       { return OpBegin }
 func (*Register) op() Op    { return OpRegister }
 func (*AddDevice) op() Op   { return OpAddDevice }
 func (*DropDevice) op() Op  { return OpDropDevice }
@@ -277,6 +304,7 @@ func (*DropNode) op() Op    { return OpDropNode }
 func (*CreateRoom) op() Op  { return OpCreateRoom }
 func (*DropRoom) op() Op    { return OpDropRoom }
 func (*Witness) op() Op     { return OpWitness }
+func (*NewEpoch) op() Op    { return OpNewEpoch }
 func (*LabelNode) op() Op   { return OpLabelNode }
 
 // newBody returns an empty body for op, nil for an unknown one.
@@ -318,6 +346,8 @@ func newBody(op Op) Body {
 		return &NodeGone{}
 	case OpReconfigure:
 		return &Reconfigure{}
+	case OpBegin:
+		return &Begin{}
 	case OpRegister:
 		return &Register{}
 	case OpAddDevice:
@@ -334,6 +364,8 @@ func newBody(op Op) Body {
 		return &DropRoom{}
 	case OpWitness:
 		return &Witness{}
+	case OpNewEpoch:
+		return &NewEpoch{}
 	case OpLabelNode:
 		return &LabelNode{}
 	}

@@ -61,7 +61,7 @@ var (
 func newWorld(t testing.TB) *world {
 	t.Helper()
 	w := &world{t: t, now: start}
-	g := Genesis{Name: "test", Domain: "localhost", Founder: id("n1"), FounderName: "n1", Time: start}
+	g := Genesis{Name: "test", Domain: "localhost", Founder: id("n1"), FounderName: "n1", Time: start, Recovery: id("recovery")}
 	w.dir = NewChain(g.Directory(), NewDirectory(g))
 	for _, n := range []string{"n2", "n3", "n4"} {
 		w.must(w.dir, n1, &AdmitNode{Node: id(n), Name: n, Sponsor: "n1"})

@@ -32,6 +32,9 @@ func (v everybody) Member(string, string) bool      { return false }
 func (v everybody) Version() uint64                 { return v.version }
 func (v everybody) Signs(string, rooms.NodeID) bool { return true }
 func (v everybody) HasAccount(string) bool          { return false }
+func (v everybody) Epochs(rooms.RoomID) []rooms.EpochRecord {
+	return nil
+}
 func (v everybody) Node(id rooms.NodeID) (rooms.NodeRecord, bool) {
 	return rooms.NodeRecord{ID: id}, true
 }

@@ -316,6 +316,10 @@ func (w lockedView) Node(id rooms.NodeID) (n rooms.NodeRecord, ok bool) {
 	w.at(func(v rooms.View) { n, ok = v.Node(id) })
 	return n, ok
 }
+func (w lockedView) Epochs(room rooms.RoomID) (list []rooms.EpochRecord) {
+	w.at(func(v rooms.View) { list = v.Epochs(room) })
+	return list
+}
 func (w lockedView) Member(account, group string) (ok bool) {
 	w.at(func(v rooms.View) { ok = v.Member(account, group) })
 	return ok

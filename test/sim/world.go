@@ -433,9 +433,12 @@ type view struct {
 	v uint64
 }
 
-func (v view) Member(string, string) bool      { return false }
-func (v view) Version() uint64                 { return v.v }
-func (v view) HasAccount(string) bool          { return false }
+func (v view) Member(string, string) bool { return false }
+func (v view) Version() uint64            { return v.v }
+func (v view) HasAccount(string) bool     { return false }
+func (v view) Epochs(rooms.RoomID) []rooms.EpochRecord {
+	return nil
+}
 func (v view) Signs(string, rooms.NodeID) bool { return false }
 func (v view) Node(id rooms.NodeID) (rooms.NodeRecord, bool) {
 	n := v.w.byID[id]

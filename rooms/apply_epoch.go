@@ -1,0 +1,111 @@
+package rooms
+
+import (
+	"errors"
+	"slices"
+
+	"warren/rooms/errs"
+)
+
+// newEpoch judges everything that can be judged without the room's state. What needs it, the right of the account that recovers a room, every
+// replica judges when it comes to the start (Chain.turn).
+func (d *Directory) newEpoch(ctx *context, r *Request, b *NewEpoch) errs.Kind {
+	rec, ok := d.Rooms[b.Room]
+	switch {
+	case !ok:
+		return errs.NotFound
+	case b.Epoch != rec.Epoch()+1:
+		return errs.Stale
+	case len(rec.Epochs) >= MaxEpochs:
+		return errs.Quota
+	case r.Account == "" && !r.Principal().IsNode():
+		return errs.Denied
+	case len(b.Statements) > len(rec.Now) || len(b.Carried) > MaxPromises || (b.Header == nil) != (b.Cert == nil):
+		return errs.Invalid
+	}
+	for i := range b.Statements {
+		s := &b.Statements[i]
+		if slices.ContainsFunc(b.Statements[:i], func(o Statement) bool { return o.Node == s.Node }) {
+			return errs.Invalid
+		}
+		switch err := rec.CheckStatement(s); {
+		case errors.Is(err, ErrStale):
+			return errs.Stale
+		case err != nil:
+			return errs.Void
+		}
+	}
+	t, err := rec.Tally(b.Statements)
+	if err != nil {
+		return errs.Denied
+	}
+	if b.Header != nil {
+		if rec.certified(b.Header, b.Cert) != nil {
+			return errs.Void
+		}
+		if t.Known(b.Header.Height, b.Header.Hash()) != nil {
+			return errs.Denied
+		}
+	}
+	controllers := rec.Now
+	if r.Account == "" {
+		if !t.Enough() || !t.carries(b.Carried) {
+			return errs.Denied
+		}
+	} else {
+		controllers = []NodeID{r.Device}
+		if !t.permits(b.Carried) {
+			return errs.Denied
+		}
+		if len(t.Silent) > 0 {
+			if _, ok := endorsedBy(b.Silent, d.B.Controllers, ctx.room, KindSilent, SilentThing(rec.ID, rec.Epoch(), t.Silent), ctx.time, -1); !ok {
+				return errs.Denied
+			}
+		}
+		if _, inside := ctx.dir.Node(r.Device); !inside {
+			return errs.NotFound // a client's key signs for accounts too, but controls nothing
+		}
+	}
+	e := EpochRecord{
+		Epoch: b.Epoch, From: ctx.height, Start: t.Height, Head: t.Head, Controllers: slices.Clone(controllers), Of: uint32(len(rec.Now)),
+		Silent: t.Silent, By: r.Account,
+	}
+	for i := range b.Carried {
+		h := &b.Carried[i]
+		if h.Room != rec.ID || h.Epoch != rec.Epoch() || h.Height != e.Start+1 || h.Prev != e.Head {
+			return errs.Invalid
+		}
+		e.Start, e.Head = h.Height, h.Hash()
+		e.Carried = append(e.Carried, e.Head)
+	}
+	rec.Epochs = append(slices.Clone(rec.Epochs), e)
+	rec.Now, rec.Since, rec.Floor, rec.FloorHead = e.Controllers, e.Start+1, e.Start, e.Head
+	d.Rooms[rec.ID] = rec
+	return errs.OK
+}
+
+// carries reports whether exactly what may have been certified is carried over, and that is beyond doubt: one header at each height, none of which
+// changes the controllers, since others might have certified what is above it.
+func (t *Tally) carries(list []Header) bool {
+	for height := t.Height + 1; ; height++ {
+		may, changes := t.May(height)
+		i := int(height - t.Height - 1)
+		switch {
+		case len(may) == 0:
+			return len(list) == i
+		case len(may) > 1 || changes || i >= len(list) || list[i].Hash() != may[0]:
+			return false
+		}
+	}
+}
+
+// permits reports whether everything that is carried over may have been certified. People decide how much of it, when nobody can tell.
+func (t *Tally) permits(list []Header) bool {
+	for i := range list {
+		may, changes := t.May(t.Height + 1 + uint64(i))
+		if changes || !slices.Contains(may, list[i].Hash()) {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,172 @@
+package rooms
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"slices"
+
+	"warren/rooms/errs"
+)
+
+// ErrBegin is Check's answer to a first decision of an epoch that does not say so.
+var ErrBegin = errors.New("decision: the first of an epoch must hold its beginning, and nothing else")
+
+// Learn tells the chain which epochs the directory shows, and moves it on to the newest that starts where it stands; it reports whether that
+// happened. From then on decisions above the start of a later epoch are refused in earlier ones. dir is the newest view there is. The directory's
+// own chain learns by LearnRescue.
+func (c *Chain) Learn(dir View) bool {
+	if _, ok := c.Machine.(*State); !ok || dir == nil {
+		return false
+	}
+	return c.later(dir.Epochs(c.Room))
+}
+
+// LearnRescue is Learn for the directory itself. It returns false when the rescue is not new, or is no valid one.
+func (c *Chain) LearnRescue(r *Rescue) bool {
+	d, ok := c.Machine.(*Directory)
+	if !ok || r.Epoch <= c.Epoch || !r.OK(&d.Genesis) {
+		return false
+	}
+	if i := slices.IndexFunc(c.ahead, func(e EpochRecord) bool { return e.Epoch >= r.Epoch }); i >= 0 {
+		return false // known, or overtaken
+	}
+	c.rescues = append(c.rescues, *r)
+	return c.later(append(slices.Clone(c.ahead), r.record()))
+}
+
+// later takes a list of epochs, ascending.
+func (c *Chain) later(list []EpochRecord) bool {
+	c.ahead = nil
+	for i := range list {
+		if list[i].Epoch > c.Epoch {
+			c.ahead = append(c.ahead, list[i])
+		}
+	}
+	return c.turn()
+}
+
+// turn moves the chain on to the newest known epoch that starts where it stands.
+func (c *Chain) turn() bool {
+	for i := len(c.ahead) - 1; i >= 0; i-- {
+		e := &c.ahead[i]
+		if e.Start != c.Height || e.Head != c.Head {
+			continue
+		}
+		if s, ok := c.Machine.(*State); ok && e.By != "" && !s.mayRecover(e.By, c.Time) {
+			continue // made by somebody who had no right to: for all who hold the state there, it is no epoch
+		}
+		b := c.Machine.Base()
+		b.Controllers, b.Since = slices.Clone(e.Controllers), e.Start+1
+		c.Epoch, c.Dir = e.Epoch, max(c.Dir, e.From)
+		if d, ok := c.Machine.(*Directory); ok {
+			j := slices.IndexFunc(c.rescues, func(r Rescue) bool { return r.Epoch == e.Epoch })
+			d.Rescues = append(slices.Clone(d.Rescues), c.rescues[j])
+			c.rescues = c.rescues[j+1:]
+		}
+		c.ahead = slices.Clone(c.ahead[i+1:])
+		return true
+	}
+	return false
+}
+
+// Overrun returns the height down to which the chain must be taken back: it holds decisions above the start of an epoch that it learned of, or
+// others than that epoch starts with. false: it need not.
+func (c *Chain) Overrun() (start uint64, over bool) {
+	for i := range c.ahead {
+		if e := &c.ahead[i]; e.Start < c.Height || e.Start == c.Height && e.Head != c.Head {
+			return e.Start, true
+		}
+	}
+	return 0, false
+}
+
+// Ahead returns the known epochs that the chain has not come to, ascending.
+func (c *Chain) Ahead() []EpochRecord { return slices.Clone(c.ahead) }
+
+// Unbegun reports whether the chain stands at the start of an epoch that no decision has begun yet.
+func (c *Chain) Unbegun() bool { return c.Machine.Base().Since > c.Height }
+
+// Beginning returns the body of the request with which the chain's epoch begins, nil when it is begun. dir must show the epoch.
+func (c *Chain) Beginning(dir View) *Begin {
+	if !c.Unbegun() {
+		return nil
+	}
+	if d, ok := c.Machine.(*Directory); ok {
+		if n := len(d.Rescues); n > 0 {
+			return &Begin{Epoch: c.Epoch, Proof: &d.Rescues[n-1]}
+		}
+		return nil
+	}
+	for _, e := range dir.Epochs(c.Room) {
+		if e.Epoch == c.Epoch {
+			return &Begin{Epoch: c.Epoch, By: e.By, Silent: uint32(len(e.Silent)), Of: e.Of}
+		}
+	}
+	return nil
+}
+
+// Begins reports whether the batch can be the first of an epoch: one request that says so, alone.
+func (b *Batch) Begins() bool { return len(b.Requests) == 1 && b.Requests[0].Op == OpBegin }
+
+// begin judges the request that begins an epoch: it says for ever, in the room's own log, what happened.
+func (c *Chain) begin(ctx *context, r *Request, b *Begin) errs.Kind {
+	base := c.Machine.Base()
+	switch {
+	case base.Since != ctx.height || b.Epoch != c.Epoch:
+		return errs.Stale
+	case !r.Principal().IsNode() || !slices.Contains(base.Controllers, r.Device):
+		return errs.Denied
+	}
+	want := c.Beginning(ctx.dir)
+	if want == nil || !bytes.Equal(Marshal(want), Marshal(b)) {
+		return errs.Invalid
+	}
+	return errs.OK
+}
+
+// rescueIn returns the rescue that a batch of the directory brings along.
+func rescueIn(b *Batch) *Rescue {
+	if !b.Begins() {
+		return nil
+	}
+	body, err := b.Requests[0].Decode()
+	if begin, ok := body.(*Begin); ok && err == nil {
+		return begin.Proof
+	}
+	return nil
+}
+
+// checkEpoch reports whether d is of the epoch that the chain is in, or that it must turn to for d; it returns the controllers in force.
+// carried: the directory vouches for the header.
+func (c *Chain) checkEpoch(d *Decision) (controllers []NodeID, carried bool, err error) {
+	h := &d.Header
+	base := c.Machine.Base()
+	controllers, first := base.Controllers, c.Unbegun()
+	if dir, ok := c.Machine.(*Directory); ok && h.Epoch > c.Epoch {
+		r := rescueIn(&d.Batch)
+		if r == nil || r.Epoch != h.Epoch || r.Start != c.Height || r.Head != c.Head || d.Batch.Epoch != h.Epoch || !r.OK(&dir.Genesis) {
+			return nil, false, ErrEpoch
+		}
+		return r.Controllers, false, nil
+	}
+	if h.Epoch != c.Epoch || d.Batch.Epoch != h.Epoch {
+		return nil, false, ErrEpoch
+	}
+	if len(c.ahead) > 0 {
+		e := &c.ahead[0]
+		if h.Height > e.Start {
+			return nil, false, fmt.Errorf("the room went on from height %d in epoch %d: %w", e.Start, e.Epoch, ErrEpoch)
+		}
+		if i := int(e.Start - h.Height); i < len(e.Carried) {
+			if e.Carried[len(e.Carried)-1-i] != h.Hash() {
+				return nil, false, ErrFork
+			}
+			carried = true
+		}
+	}
+	if first && !d.Batch.Begins() {
+		return nil, false, ErrBegin
+	}
+	return controllers, carried, nil
+}
