@@ -1,6 +1,7 @@
 package bridge
 
 import (
+	"context"
 	"sync"
 
 	"warren/rooms"
@@ -56,7 +57,8 @@ type Delivery struct {
 	Text  string
 	Say   *rooms.Say // SignalEvent
 	Reply Reply      // BotReply
-	Quiet bool       // history or a replay: show it, but do not alert
+	Heard bool       // DirectEvent: it counts as shown to the person; false while the session is deaf
+	Quiet bool       // DirectEvent: it was said while the person was away
 }
 
 // Shared caches what many sessions would otherwise compute again for one event. Safe for concurrent use; the zero value is ready.
@@ -85,4 +87,10 @@ type Client interface {
 	// Deliver shows d. It is called in order within one room, but at the same time from several rooms, and must never block: it encodes and puts into a bounded queue,
 	// and ends the connection when that is full.
 	Deliver(d Delivery)
+}
+
+// Pacer is a Client that slows down what a session missed, so that it need not fit into the queue.
+type Pacer interface {
+	// Pace blocks until the client can take more, or until ctx ends.
+	Pace(ctx context.Context)
 }

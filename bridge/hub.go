@@ -30,24 +30,28 @@ type Reply struct {
 
 // Config is what a hub needs.
 type Config struct {
-	World  World
-	Wire   Wire   // nil: a node alone
-	Finder Finder // nil: nothing can be searched
-	Logger *slog.Logger
+	World   World
+	Wire    Wire    // nil: a node alone
+	Archive Archive // nil: in memory
+	Finder  Finder  // nil: nothing can be searched
+	Logger  *slog.Logger
 }
 
 // Hub is all who are connected to this node, and the rooms they sit in. Make it with New, end it with Close.
 type Hub struct {
-	world  World
-	finder Finder
-	log    *slog.Logger
-	users  *presence
-	runner Runner
+	world   World
+	finder  Finder
+	archive Archive
+	log     *slog.Logger
+	users   *presence
+	runner  Runner
 
 	ctx    context.Context
 	cancel context.CancelFunc
 	work   sync.WaitGroup // commands and openings under way
 	stops  []func()
+
+	seenMu sync.Mutex // between reading and raising a mark of the archive
 
 	mu       sync.Mutex
 	closed   bool
@@ -62,8 +66,11 @@ func New(cfg Config) *Hub {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
+	if cfg.Archive == nil {
+		cfg.Archive = &memoryArchive{m: map[seenKey]uint64{}}
+	}
 	h := &Hub{
-		world: cfg.World, finder: cfg.Finder, log: cfg.Logger,
+		world: cfg.World, finder: cfg.Finder, archive: cfg.Archive, log: cfg.Logger,
 		sessions: map[*Session]struct{}{}, nicks: map[string][]*Session{}, channels: map[rooms.RoomID]*channel{}, directs: map[rooms.RoomID]*direct{},
 	}
 	h.ctx, h.cancel = context.WithCancel(context.Background())
@@ -123,6 +130,8 @@ type Person struct {
 	Nick    string
 	Real    string
 	View    string // "irc", "xmpp"
+	Deaf    bool   // direct messages do not count as shown to the person yet: see Session.Listen
+	Recalls bool   // the client can fetch what it missed itself: it is not shown at login
 }
 
 // Attach makes a session for a connected person. Errors: errs.NickInUse (taken, or the name of somebody's account), errs.Invalid.
@@ -136,6 +145,7 @@ func (h *Hub) Attach(c Client, p Person) (*Session, error) {
 		return nil, err
 	}
 	s := &Session{hub: h, client: c, person: p, seats: map[rooms.RoomID]*Seat{}, since: h.world.Now()}
+	s.heardFrom = s.since
 	s.ctx, s.cancel = context.WithCancel(h.ctx)
 	h.sessions[s] = struct{}{}
 	h.addNick(s)

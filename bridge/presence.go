@@ -48,6 +48,7 @@ type news struct {
 	Seq  uint64
 	List []User
 	Call *call // somebody of the node invites somebody
+	Seen *seenNews
 }
 
 // call tells an invitation to nodes that have no copy of the room.
@@ -79,6 +80,9 @@ type presence struct {
 	calls    []call          // invitations to tell, after the changes
 	told     map[string]User // what was last told of local users
 	nodes    map[rooms.NodeID]*remoteNode
+	up       map[rooms.NodeID]bool      // nodes that can be asked
+	seen     map[seenKey]uint64         // marks to tell
+	asking   map[*seenQuestion]struct{} // questions for marks that are not answered yet
 	watchers map[int]func(was, now User)
 	nextID   int
 }
@@ -86,7 +90,8 @@ type presence struct {
 func newPresence(h *Hub, w Wire) *presence {
 	p := &presence{
 		hub: h, wire: w, dirty: make(chan struct{}, 1), done: make(chan struct{}), changed: map[string]bool{}, told: map[string]User{},
-		nodes: map[rooms.NodeID]*remoteNode{}, watchers: map[int]func(was, now User){},
+		nodes: map[rooms.NodeID]*remoteNode{}, up: map[rooms.NodeID]bool{}, seen: map[seenKey]uint64{}, asking: map[*seenQuestion]struct{}{},
+		watchers: map[int]func(was, now User){},
 	}
 	if w != nil {
 		p.stops = append(p.stops, w.Receive(p.receive), w.Peers(p.peer))
@@ -138,6 +143,7 @@ func (p *presence) run() {
 			return
 		case <-p.dirty:
 			p.tell()
+			p.sendSeen()
 			p.mu.Lock()
 			p.telling = false
 			if len(p.changed) == 0 && len(p.calls) == 0 {
@@ -249,6 +255,10 @@ func (p *presence) receive(from rooms.NodeID, data []byte) {
 		p.called(from, m.Call)
 		return
 	}
+	if m.Seen != nil {
+		p.seenElsewhere(from, m.Seen)
+		return
+	}
 	p.mu.Lock()
 	n := p.nodes[from]
 	if n == nil {
@@ -323,6 +333,12 @@ func (p *presence) sendAll(to rooms.NodeID) {
 
 // peer forgets the users of a node that went, and exchanges lists with one that came.
 func (p *presence) peer(id rooms.NodeID, up bool) {
+	p.mu.Lock()
+	p.up[id] = up
+	if !up {
+		delete(p.up, id)
+	}
+	p.mu.Unlock()
 	if up {
 		p.wire.Send(id, rooms.Marshal(news{Ask: true}))
 		p.sendAll(id)

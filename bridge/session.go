@@ -27,15 +27,16 @@ type Session struct {
 	cancel context.CancelFunc
 	since  int64
 
-	mu       sync.Mutex
-	person   Person // Nick and the hub's table of nicks change together, under hub.mu and mu
-	away     string
-	show     string
-	closed   bool
-	seats    map[rooms.RoomID]*Seat
-	pending  int
-	idle     []chan struct{}
-	commands []order
+	mu        sync.Mutex
+	person    Person // Nick and the hub's table of nicks change together, under hub.mu and mu
+	away      string
+	show      string
+	heardFrom int64 // ms: since when direct messages count as shown to the person
+	closed    bool
+	seats     map[rooms.RoomID]*Seat
+	pending   int
+	idle      []chan struct{}
+	commands  []order
 }
 
 // Hub returns the session's hub.

@@ -330,7 +330,12 @@ func (w *Node) Peers(f func(rooms.NodeID, bool)) func() {
 	w.mu.Lock()
 	w.peers = append(w.peers, f)
 	w.mu.Unlock()
-	return func() {}
+	for _, o := range w.net.all() {
+		if o != w {
+			f(o.id, true)
+		}
+	}
+	return func() { w.mu.Lock(); w.peers = nil; w.mu.Unlock() }
 }
 
 func (o *ordered) subscribe(node rooms.NodeID, f func(*rooms.Event, any)) func() {

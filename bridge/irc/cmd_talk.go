@@ -207,6 +207,10 @@ func (c *conn) direct(d bridge.Delivery) {
 		return
 	}
 	me := *c.nick.Load()
+	if d.Quiet {
+		c.missed(d, say, me)
+		return
+	}
 	if d.Self {
 		toSelf := rooms.Fold(d.Peer.Nick) == rooms.Fold(me)
 		if c.have().has(capEchoMessage) {
@@ -228,6 +232,22 @@ func (c *conn) direct(d bridge.Delivery) {
 	}
 	for _, l := range c.srv.talk(d.Event, say, me, c.srv.userMask(d.From)) {
 		c.put(l)
+	}
+}
+
+// missed shows a message that came while the person was away, to a client that cannot fetch it itself. Where the client knows no times of
+// messages, the text tells it.
+func (c *conn) missed(d bridge.Delivery, say *rooms.Say, me string) {
+	if say.Kind == rooms.Signal {
+		return
+	}
+	if !c.have().has(capServerTime) {
+		dated := *say
+		dated.Text = "[" + time.UnixMilli(d.Event.Time).UTC().Format("2006-01-02 15:04 UTC") + "] " + say.Text
+		say = &dated
+	}
+	for _, l := range c.srv.talk(d.Event, say, me, c.srv.userMask(d.From)) {
+		c.answer(l)
 	}
 }
 

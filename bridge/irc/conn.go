@@ -38,6 +38,8 @@ type conn struct {
 	slots  chan struct{} // one for each task under way
 	wishes wishes
 
+	greeted chan struct{} // closed when the client has been welcomed
+
 	// Owned by the reading goroutine until registration, constant after it.
 	pass, user, want, real string
 	capOpen, cap302        bool
@@ -63,7 +65,7 @@ type conn struct {
 
 func newConn(s *Server, nc net.Conn, ip string, secure bool) *conn {
 	c := &conn{
-		srv: s, nc: nc, ip: ip, secure: secure, out: newQueue(s.cfg.Limits.SendQueue), slots: make(chan struct{}, maxTasks),
+		srv: s, nc: nc, ip: ip, secure: secure, out: newQueue(s.cfg.Limits.SendQueue), slots: make(chan struct{}, maxTasks), greeted: make(chan struct{}),
 		limiter: rate.NewLimiter(rate.Limit(s.cfg.Limits.Rate), s.cfg.Limits.Burst),
 		joined:  map[*bridge.Seat]struct{}{}, gone: map[ghost]string{}, watched: map[string]string{},
 	}

@@ -21,6 +21,15 @@ func (c *conn) Deliver(d bridge.Delivery) {
 	}
 }
 
+// Pace implements bridge.Pacer.
+func (c *conn) Pace(ctx context.Context) {
+	select {
+	case <-c.greeted:
+		c.out.wait(ctx)
+	case <-ctx.Done():
+	}
+}
+
 // show is called with c.mu held.
 func (c *conn) show(d bridge.Delivery) {
 	switch d.Kind {

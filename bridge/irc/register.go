@@ -101,7 +101,7 @@ func (c *conn) tryRegister(r *reply) {
 	err := c.nickFree(nick)
 	var sess *bridge.Session
 	if err == nil {
-		sess, err = c.srv.hub.Attach(c, bridge.Person{Account: c.auth.account, Nick: nick, Real: c.real, View: "irc"})
+		sess, err = c.srv.hub.Attach(c, bridge.Person{Account: c.auth.account, Nick: nick, Real: c.real, View: "irc", Recalls: c.have().has(capChathistory)})
 	}
 	switch {
 	case errors.Is(err, errs.Closed):
@@ -123,6 +123,7 @@ func (c *conn) tryRegister(r *reply) {
 	}
 	c.early = nil
 	c.mu.Unlock()
+	close(c.greeted)
 }
 
 func (c *conn) welcome(r *reply) {

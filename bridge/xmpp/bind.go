@@ -32,7 +32,7 @@ func (c *conn) bindResource(iq *element) (done bool, err error) {
 	c.srv.books.acquire(c.ctx, c.account)
 	if c.sess, err = c.attach(); err != nil {
 		c.sess = nil
-		c.srv.books.release(c.account, 0)
+		c.srv.books.release(c.account)
 		c.srv.unbind(c)
 		return refuse(toStanzaError(err))
 	}
@@ -51,7 +51,7 @@ func (c *conn) attach() (*bridge.Session, error) {
 		if i > 0 {
 			nick = names.NickVariant(nick, i)
 		}
-		s, err := c.srv.hub.Attach(c, bridge.Person{Account: c.account, Nick: nick, Real: c.account, View: "xmpp"})
+		s, err := c.srv.hub.Attach(c, bridge.Person{Account: c.account, Nick: nick, Real: c.account, View: "xmpp", Deaf: true})
 		if !errors.Is(err, errs.NickInUse) {
 			return s, err
 		}

@@ -50,7 +50,6 @@ type book struct {
 	Contacts map[string]contact `json:"contacts,omitempty"`
 	Private  map[string]string  `json:"private,omitempty"`
 	Card     string             `json:"card,omitempty"`
-	Gone     int64              `json:"gone,omitempty"` // ms: when the account's last client here went; 0 once its messages since were shown
 
 	refs  int
 	dirty bool
@@ -103,15 +102,12 @@ func (b *books) acquire(ctx context.Context, account string) {
 	k.refs++
 }
 
-// release gives back what acquire took; gone is when the client went (ms), 0 when it never came.
-func (b *books) release(account string, gone int64) {
+// release gives back what acquire took.
+func (b *books) release(account string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if k := b.open[account]; k != nil {
 		if k.refs--; k.refs == 0 {
-			if gone != 0 {
-				k.Gone = gone
-			}
 			k.dirty = true // saved, then let go
 			b.wakeUp()
 		}

@@ -48,7 +48,8 @@ type conn struct {
 	seats    map[*bridge.Seat]*occupancy
 	joining  map[string]chan struct{} // by folded room name
 	presence *element                 // the last broadcast presence; nil: unavailable
-	priority int
+	listens  bool                     // messages to the bare address are for this client
+	recalls  bool                     // asked its own archive
 	carbons  bool
 	roster   bool              // asked for the roster: gets pushes
 	moment   map[string]moment // where ids lie in the account's own archive that the client may page from
@@ -173,14 +174,13 @@ func (c *conn) finish(err error) {
 	}
 	c.cancel()
 	c.lanes.close()
-	now := c.srv.hub.World().Now()
 	if c.sess != nil {
 		c.srv.unbind(c)
 		c.sess.Close(reason)
 	}
 	c.work.Wait()
 	if c.sess != nil {
-		c.srv.books.release(c.account, now)
+		c.srv.books.release(c.account)
 	}
 	c.mu.Lock()
 	nc := c.nc

@@ -1,6 +1,7 @@
 package xmpp
 
 import (
+	"context"
 	"strconv"
 	"strings"
 
@@ -193,7 +194,7 @@ func (c *conn) directEvent(d bridge.Delivery) {
 		return
 	}
 	l, ok := c.srv.letterOf(d.Event)
-	if !ok || d.Mine {
+	if !ok || d.Mine || d.Quiet && l.kind == "headline" {
 		return
 	}
 	peer := c.peerJID(d, l)
@@ -218,17 +219,23 @@ func (c *conn) directEvent(d bridge.Delivery) {
 	}
 	target := l.envelope.attrOr("to")
 	switch {
+	case d.Quiet:
+		m := l.stanza(from, c.full, c.bare)
+		c.send(m.with(el(nsDelay, "delay", at("from", c.srv.domain), at("stamp", stamp(d.Event.Time)))))
 	case target == "" || target == c.resource:
-		if target == "" && !c.takesMessages() {
+		if target == "" && !d.Heard {
 			return
 		}
 		c.send(l.stanza(from, withResource(c.bare, c.resource), c.bare))
 	case c.wantsCarbons():
 		c.carbon("received", l.stanza(from, withResource(c.bare, target), c.bare), l)
-	case c.srv.resource(c.account, target) == nil && c.takesMessages(): // RFC 6121 §8.5.3.2.1: as if sent to the bare JID
+	case c.srv.resource(c.account, target) == nil && d.Heard: // RFC 6121 §8.5.3.2.1: as if sent to the bare JID
 		c.send(l.stanza(from, c.full, c.bare))
 	}
 }
+
+// Pace implements bridge.Pacer.
+func (c *conn) Pace(ctx context.Context) { c.out.wait(ctx.Done()) }
 
 // attrOr is attr for an element that may be missing.
 func (e *element) attrOr(name string) string {
@@ -293,13 +300,6 @@ func (c *conn) occupantOf(p perms.Principal, nick, room string) string {
 		}
 	}
 	return ""
-}
-
-// takesMessages reports whether messages to the account's bare JID go to this client: not while its priority is negative (RFC 6121 §8.5.2).
-func (c *conn) takesMessages() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.priority >= 0
 }
 
 func (c *conn) wantsCarbons() bool {

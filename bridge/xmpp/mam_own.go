@@ -32,6 +32,9 @@ type spoken struct {
 
 // ownArchive answers from the account's conversations (XEP-0313 for users).
 func (c *conn) ownArchive(iq, q *element) {
+	c.mu.Lock()
+	c.recalls = true
+	c.mu.Unlock()
 	ok := c.later("archive", func() {
 		if err := c.ownPage(iq, q); err != nil {
 			c.fail(iq, toStanzaError(err))
@@ -196,30 +199,4 @@ func (c *conn) spokenAs(id string) (spoken, error) {
 		}
 	}
 	return spoken{}, stanzaError{"cancel", "item-not-found", "no such message in your archive"}
-}
-
-// maxMissed is how many messages of one conversation are shown that came while nobody was here; the archive has the rest.
-const maxMissed = 200
-
-// showMissed shows what others said to the account since its last client at this node went (XEP-0160), to the first that comes.
-func (c *conn) showMissed() {
-	var since int64
-	c.srv.books.change(c.account, func(b *book) bool {
-		since, b.Gone = b.Gone, 0
-		return since != 0
-	})
-	if since == 0 {
-		return
-	}
-	// What came after the session began is delivered live.
-	q := bridge.HistoryQuery{AfterTime: since - 1, BeforeTime: c.sess.Since(), Limit: maxMissed, Newest: true, Ops: []rooms.Op{rooms.OpSay}}
-	all := c.spokenIn(c.conversations(), q, func(*spoken) bool { return true })
-	for i := range all {
-		if all[i].ev.Account == c.account {
-			continue
-		}
-		if m := c.letterBetween(&all[i]); m != nil {
-			c.sendSlow(m.with(el(nsDelay, "delay", at("from", c.srv.domain), at("stamp", stamp(all[i].ev.Time)))))
-		}
-	}
 }

@@ -65,33 +65,54 @@ func TestMissedMessagesComeAtLogin(t *testing.T) {
 	x, y := n.node("n1", nil, "alice"), n.node("n2", nil, "bob")
 	a := x.online("alice", "x")
 	bob := y.irc("bob", "bob")
-	later := func() { // the clock has ms
-		for now := x.w.Now(); x.w.Now() < now+2; {
+	tell := func(texts ...string) {
+		t.Helper()
+		for _, text := range texts {
+			if err := bob.s.Tell(t.Context(), "alice", rooms.Say{Text: text}, nil); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for now := x.w.Now(); x.w.Now() < now+2; { // the clock has ms
 			runtime.Gosched()
 		}
 	}
-	tell := func(text string) {
+	bye := func(c *client) {
 		t.Helper()
-		if err := bob.s.Tell(t.Context(), "alice", rooms.Say{Text: text}, nil); err != nil {
-			t.Fatal(err)
-		}
+		c.send("</stream:stream>")
+		c.ended()
 	}
 	tell("while here")
 	a.expect("message", body("while here"))
-	later()
-	a.send("</stream:stream>")
-	a.ended()
-	later()
-	tell("while away")
-	later()
-	a = x.online("alice", "y")
-	if e := a.expect("missed message", body("while away")); e.child(nsDelay, "delay") == nil || e.attr("from") != "bob@localhost" {
-		t.Errorf("missed: %s", e.bytes())
+	bye(a)
+	tell("while away", "and more")
+	a = x.login("alice", "silent") // connected, but not available: nobody reads
+	tell("to nobody")
+	a.none("what was missed", body("while away"))
+	a.send("<presence><priority>-1</priority></presence>")
+	a.none("what was missed, with a negative priority", body("to nobody"))
+	a.send("<presence/>")
+	for _, text := range []string{"while away", "and more", "to nobody"} {
+		if e := a.expect("missed message", body(text)); e.child(nsDelay, "delay") == nil || e.attr("from") != "bob@localhost" {
+			t.Errorf("missed: %s", e.bytes())
+		}
 	}
 	a.none("what was seen", body("while here"))
 	a2 := x.online("alice", "z")
-	a2.sync()
+	a2.sync() // available
 	tell("end")
-	a2.expect("message", body("end"))
+	if e := a2.expect("message", body("end")); e.child(nsDelay, "delay") != nil {
+		t.Errorf("live, but delayed: %s", e.bytes())
+	}
 	a2.none("what was shown to another", body("while away"))
+	bye(a)
+	bye(a2)
+	tell("in the archive")
+	a = x.login("alice", "mam")
+	if _, texts, _ := a.archive("", rsm("<max>1</max><before/>")); fmt.Sprint(texts) != "[in the archive]" {
+		t.Errorf("archive: %v", texts)
+	}
+	a.send("<presence/>")
+	tell("last")
+	a.expect("message", body("last"))
+	a.none("what the archive gave", body("in the archive"))
 }

@@ -14,13 +14,14 @@ func (c *conn) ownPresence(e *element) {
 			c.later("contacts", func() {
 				c.catchUp()
 				c.showContacts()
-				c.showMissed()
 			})
 		}
+		c.setListening(priorityOf(e) >= 0) // RFC 6121 §8.5.2
 	case "unavailable":
 		c.mu.Lock()
 		c.presence = nil
 		c.mu.Unlock()
+		c.setListening(false)
 		c.sess.SetPresence(orElse(clip(clean(e.childText(nsClient, "status")), maxName), "not available"), "xa")
 		for _, t := range c.sess.Seats() {
 			c.leaveRoom(e, t.Name())
@@ -28,7 +29,23 @@ func (c *conn) ownPresence(e *element) {
 	}
 }
 
-// setShow takes over show, status and priority; it reports whether the client was unavailable before.
+// setListening says whether messages to the account's bare address are for this client. When they become so, it gets what the account missed
+// (XEP-0160), unless it has shown that it asks the archive for that.
+func (c *conn) setListening(on bool) {
+	c.mu.Lock()
+	was, recalls := c.listens, c.recalls
+	c.listens = on
+	c.mu.Unlock()
+	switch {
+	case on && !was:
+		c.sess.Listen(recalls)
+		c.later("contacts", func() { c.sess.CatchUp(c.ctx) })
+	case !on && was:
+		c.sess.Deafen()
+	}
+}
+
+// setShow takes over show and status; it reports whether the client was unavailable before.
 func (c *conn) setShow(e *element) (first bool) {
 	show, status := e.childText(nsClient, "show"), clip(clean(e.childText(nsClient, "status")), maxName)
 	away := ""
@@ -42,7 +59,6 @@ func (c *conn) setShow(e *element) (first bool) {
 	c.mu.Lock()
 	first = c.presence == nil
 	c.presence = e
-	c.priority = priorityOf(e)
 	c.mu.Unlock()
 	c.sess.SetPresence(away, show)
 	return first

@@ -67,7 +67,7 @@ const (
 	Roster Bucket = "roster"
 
 	// Archive holds how far each account has been shown its conversations.
-	//	key    account name, folded, UTF-8 ‖ 0x00 ‖ room 32 B
+	//	key    room 32 B ‖ account name, folded, UTF-8
 	//	value  sequence number uint64 BE
 	//	by     bridge through cmd/warren
 	Archive Bucket = "archive"
