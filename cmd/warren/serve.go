@@ -54,7 +54,7 @@ func serveUntil(ctx context.Context, c *call, cfg config.Config) (err error) {
 	if err := n.Start(); err != nil {
 		return err
 	}
-	hub := bridge.New(bridge.Config{World: world{n}, Wire: n.Wire(), Archive: archive{n.Store()}, Finder: finder{n}, Logger: log})
+	hub := bridge.New(bridge.Config{World: world{n}, Wire: n.Wire(), Archive: seenMarks{n.Store()}, Finder: finder{n}, Logger: log})
 	defer hub.Close()
 	hub.SetRunner(command.New(command.Config{Hub: hub}))
 	ctl, err := startControl(n, hub, cfg, log)

@@ -160,30 +160,30 @@ func loginError(err error) error {
 	return err
 }
 
-// archive keeps in the node's store how far accounts have been shown their conversations.
-type archive struct{ s *store.Store }
+// seenMarks keeps in the node's store how far accounts have been shown their conversations.
+type seenMarks struct{ s *store.Store }
 
-func (a archive) Seen(account string, room rooms.RoomID) uint64 {
-	v, err := a.s.Get(store.Archive, archiveKey(account, room))
+func (a seenMarks) Seen(account string, room rooms.RoomID) uint64 {
+	v, err := a.s.Get(store.Archive, seenKey(account, room))
 	if err != nil || len(v) != 8 {
 		return 0 // a disk that cannot be read stops the node elsewhere
 	}
 	return binary.BigEndian.Uint64(v)
 }
 
-func (a archive) See(account string, room rooms.RoomID, seq uint64) {
+func (a seenMarks) See(account string, room rooms.RoomID, seq uint64) {
 	b := &store.Batch{}
-	b.Put(store.Archive, archiveKey(account, room), binary.BigEndian.AppendUint64(nil, seq))
+	b.Put(store.Archive, seenKey(account, room), binary.BigEndian.AppendUint64(nil, seq))
 	a.s.CommitAsync(b, func(error) {})
 }
 
-func (a archive) Forget(room rooms.RoomID) {
+func (a seenMarks) Forget(room rooms.RoomID) {
 	b := &store.Batch{}
-	b.DeleteRange(store.Archive, room[:], archiveKey("\xff", room)) // accounts' names are UTF-8
+	b.DeleteRange(store.Archive, room[:], seenKey("\xff", room)) // accounts' names are UTF-8
 	a.s.CommitAsync(b, func(error) {})
 }
 
-func archiveKey(account string, room rooms.RoomID) []byte { return append(room[:], account...) }
+func seenKey(account string, room rooms.RoomID) []byte { return append(room[:], account...) }
 
 // rosters keeps contact lists in the node's store.
 type rosters struct{ s *store.Store }
