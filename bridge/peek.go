@@ -6,25 +6,29 @@ import (
 	"warren/rooms"
 )
 
-// Peeker is a World that shows rooms that are not open for anybody here, too: those that this node controls or follows for others.
-type Peeker interface {
-	// Peek calls f with the state of this node's copy of the room, as Room.View does, and reports whether there is a copy. It does not block
-	// on other nodes; the copy may be behind.
-	Peek(id rooms.RoomID, f func(*rooms.State)) bool
+// Glance is what can be told of a room that is not open for anybody here: for lists. What of it people are told is the caller's to judge.
+type Glance struct {
+	Users       int
+	Subject     string
+	SubjectTime int64 // ms
+	Open        bool  // everybody may read the room
+	Hidden      bool  // secret, or closed
 }
 
-// Peek calls f with the state of a room of which this node has a copy, as Room.View does, and reports whether it has. What f tells to people
-// is the caller's to judge: the room may be secret.
-func (h *Hub) Peek(id rooms.RoomID, f func(*rooms.State)) bool {
-	h.mu.Lock()
-	c, ok := h.channels[id]
-	h.mu.Unlock()
-	if ok {
-		c.room.View(f)
-		return true
+// Glancer is a World that shows rooms that are not open for anybody here, too: those that this node controls or follows for others.
+type Glancer interface {
+	// Glance tells how this node's copy of the room stands; false: there is none. It is cheap, also for thousands of rooms, and does not
+	// block; the copy may be behind.
+	Glance(id rooms.RoomID) (Glance, bool)
+}
+
+// Glance tells how a room stands of which this node has a copy; false: it has none.
+func (h *Hub) Glance(id rooms.RoomID) (Glance, bool) {
+	w, ok := h.world.(Glancer)
+	if !ok {
+		return Glance{}, false
 	}
-	p, ok := h.world.(Peeker)
-	return ok && p.Peek(id, f)
+	return w.Glance(id)
 }
 
 func (h *Hub) isOpen(id rooms.RoomID) bool {

@@ -228,8 +228,11 @@ func (n *Node) assemble() (err error) {
 		Key: n.key, Genesis: n.genesis, Since: since, Store: disk{n.store, n.diskFailed}, Net: network{n.over}, Logger: n.log,
 		Heartbeat: n.cfg.Order.Heartbeat.Duration, Election: n.cfg.Order.ElectionTimeout.Duration,
 		Tick: n.parts.Tick, Lease: n.parts.Lease, Away: n.parts.Away,
-		Opened:  func(r *replica.Replica) { n.finder.RoomOpened(r.ID(), r.View) },
-		Applied: func(_ *replica.Replica, ev *rooms.Event) { n.finder.Event(ev) },
+		Opened: func(id rooms.RoomID) {
+			n.finder.RoomOpened(id, func(f func(*rooms.State)) { n.host.View(id, f) })
+		},
+		Applied: func(ev *rooms.Event) { n.finder.Event(ev) },
+		Parked:  func(id rooms.RoomID) { n.finder.RoomParked(id) },
 		Closed:  func(id rooms.RoomID) { n.finder.RoomClosed(id) },
 	})
 	if err != nil {

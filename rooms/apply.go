@@ -144,9 +144,18 @@ func (s *State) keep(ctx *context, r *Request) (errs.Kind, *Event) {
 	return errs.OK, &Event{}
 }
 
+// Ends returns when a temporary room that stays as it is will have been empty for its time, ms; 0: never.
+func (s *State) Ends() int64 {
+	if !s.Temporary || s.Closed || len(s.Occupants) > 0 || len(s.Objects) > 0 || s.EmptySince == 0 {
+		return 0
+	}
+	return s.EmptySince + emptyLife
+}
+
 // Expired reports whether a temporary room has been empty, and without objects, for its time at now (ms).
 func (s *State) Expired(now int64) bool {
-	return s.Temporary && !s.Closed && len(s.Occupants) == 0 && len(s.Objects) == 0 && s.EmptySince > 0 && now-s.EmptySince >= emptyLife
+	ends := s.Ends()
+	return ends > 0 && now >= ends
 }
 
 func (s *State) close(ctx *context, r *Request) (errs.Kind, *Event) {

@@ -13,8 +13,8 @@ import (
 	"warren/search/query"
 )
 
-// Service is the search of one node. Make it with New, end it with Close. Its methods are safe for concurrent use; RoomOpened, Event and
-// RoomClosed of one room are called one after the other.
+// Service is the search of one node. Make it with New, end it with Close. Its methods are safe for concurrent use; RoomOpened, Event,
+// RoomParked and RoomClosed of one room are called one after the other.
 type Service struct {
 	cfg  Config
 	quit chan struct{}
@@ -85,7 +85,7 @@ func (s *Service) Close() {
 
 // RoomOpened puts the tagged things of a room into the index. view calls its argument with the room's live state under a read lock; it is
 // kept and called from other goroutines until RoomClosed, never while the service holds a lock of its own. It may be called again for a room
-// whose copy was replaced. A parked room is not closed: its copy is still there to be asked. Conversations of two are left out.
+// whose copy was replaced. A parked room is not closed (see RoomParked). Conversations of two are left out.
 func (s *Service) RoomOpened(id rooms.RoomID, view func(func(*rooms.State))) {
 	var name string
 	var items []query.Item
@@ -142,6 +142,16 @@ func (s *Service) Event(ev *rooms.Event) {
 		}
 	case rooms.OpClose:
 		s.RoomClosed(ev.Room)
+	}
+}
+
+// RoomParked says that the copy of a room has left memory. Its things stay in the index, and its view gives its state still, from the disk; a
+// room without tagged things costs nothing until it is opened again.
+func (s *Service) RoomParked(id rooms.RoomID) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if r := s.rooms[id]; r != nil && len(r.items) == 0 {
+		s.forget(id)
 	}
 }
 

@@ -315,3 +315,24 @@ func TestManyThings(t *testing.T) {
 		}
 	})
 }
+
+func TestTaggedThingsOfParkedRoomsAreFound(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newNetwork(t, "n1", "n2")
+		n1, n2 := n.node("n1"), n.node("n2")
+		n.register(n1, "alice")
+		lab := n.room(n1, "alice", "lab", nil, n1)
+		hall := n.room(n1, "alice", "hall", nil, n1)
+		n.document(lab, n1, "alice", "plan", "physics")
+		for _, c := range []*rooms.Chain{lab, hall} {
+			n1.RoomParked(c.Room)
+		}
+		expect(t, n2, "physics", "", "bob", "#lab document plan")
+		if tags := n1.Tags(); tags["physics"] != 1 {
+			t.Errorf("tags: %v", tags)
+		}
+		n1.RoomOpened(hall.Room, n.view(hall)) // it woke
+		n.document(hall, n1, "alice", "menu", "food")
+		expect(t, n2, "food", "", "bob", "#hall document menu")
+	})
+}

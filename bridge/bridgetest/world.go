@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"warren/bridge"
+	"warren/perms"
 	"warren/rooms"
 	"warren/rooms/errs"
 )
@@ -255,13 +256,17 @@ func (w *Node) Open(_ context.Context, id rooms.RoomID, _, _ string) (bridge.Roo
 	return &copyOf{w, o}, nil
 }
 
-// Peek implements bridge.Peeker: each node has a copy of every room.
-func (w *Node) Peek(id rooms.RoomID, f func(*rooms.State)) bool {
+// Glance implements bridge.Glancer: each node has a copy of every room.
+func (w *Node) Glance(id rooms.RoomID) (g bridge.Glance, ok bool) {
 	r, err := w.Open(context.Background(), id, "", "")
-	if err == nil {
-		r.View(f)
+	if err != nil {
+		return g, false
 	}
-	return err == nil
+	r.View(func(st *rooms.State) {
+		g = bridge.Glance{Users: len(st.Occupants), Subject: st.Subject, SubjectTime: st.SubjectTime,
+			Open: st.ACL.Get(perms.Everyone).Allow.Has(perms.Read), Hidden: st.Set.Secret || st.Closed}
+	})
+	return g, true
 }
 
 // Create implements bridge.World.

@@ -112,15 +112,12 @@ func (c *conn) listRooms() []listed {
 	}
 	kept := out[:0]
 	for i, l := range out {
-		hidden := false
-		c.srv.hub.Peek(ids[i], func(st *rooms.State) {
-			l.users = len(st.Occupants)
-			if seated[ids[i]] || st.ACL.Get(perms.Everyone).Allow.Has(perms.Read) {
-				l.topic, l.topicAt = st.Subject, st.SubjectTime
-			}
-			hidden = (st.Set.Secret || st.Closed) && !seated[ids[i]]
-		})
-		if !hidden {
+		g, _ := c.srv.hub.Glance(ids[i])
+		l.users = g.Users
+		if seated[ids[i]] || g.Open {
+			l.topic, l.topicAt = g.Subject, g.SubjectTime
+		}
+		if !g.Hidden || seated[ids[i]] {
 			kept = append(kept, l)
 		}
 	}

@@ -109,9 +109,8 @@ func (c *conn) serviceItems(iq, q *element) {
 		}
 	})
 	for _, r := range recs {
-		hidden := false // being secret is known of the rooms of which this node has a copy
-		c.srv.hub.Peek(r.ID, func(st *rooms.State) { hidden = st.Set.Secret || st.Closed })
-		if !hidden {
+		// Being secret is known of the rooms of which this node has a copy.
+		if g, _ := c.srv.hub.Glance(r.ID); !g.Hidden {
 			list = append(list, r.Name)
 		}
 	}

@@ -277,13 +277,15 @@ func nodeStatus(n *node.Node, hub *bridge.Hub) statusInfo {
 	s.Directory = roomStatus(n.Host().Dir())
 	s.Directory.Name = "(directory)"
 	for _, rec := range records {
-		r := n.Host().Get(rec.ID)
-		if r == nil {
+		f, ok := n.Host().Facts(rec.ID)
+		if !ok {
 			continue
 		}
-		st := roomStatus(r)
-		st.Name = "#" + rec.Name
-		r.View(func(state *rooms.State) { st.Occupants = len(state.Occupants) })
+		st := parkedStatus(n, &rec, f)
+		if r := n.Host().Get(rec.ID); r != nil {
+			st = roomStatus(r)
+		}
+		st.Name, st.Occupants = "#"+rec.Name, f.Users
 		s.Rooms = append(s.Rooms, st)
 	}
 	return s

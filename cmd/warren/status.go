@@ -53,7 +53,9 @@ func status(c *call) error {
 		}
 		leader := names[r.Leader]
 		switch {
-		case r.Leader == "":
+		case r.Parked && !r.Frozen:
+			leader = "nobody: parked"
+		case r.Leader == "" || r.Parked:
 			leader = "nobody: frozen"
 		case r.Frozen:
 			leader += " (frozen)"

@@ -35,13 +35,10 @@ func (w world) Open(ctx context.Context, id rooms.RoomID, account, nick string) 
 	return room{w.n, r}, nil
 }
 
-// Peek implements bridge.Peeker.
-func (w world) Peek(id rooms.RoomID, f func(*rooms.State)) bool {
-	r := w.n.Host().Get(id)
-	if r != nil {
-		r.View(f)
-	}
-	return r != nil
+// Glance implements bridge.Glancer.
+func (w world) Glance(id rooms.RoomID) (bridge.Glance, bool) {
+	f, ok := w.n.Host().Facts(id)
+	return bridge.Glance{Users: f.Users, Subject: f.Subject, SubjectTime: f.SubjectTime, Open: f.Open, Hidden: f.Hidden}, ok
 }
 
 func (w world) Create(ctx context.Context, account, nick string, b rooms.CreateRoom) (rooms.RoomID, error) {
@@ -98,6 +95,23 @@ func roomStatus(r *replica.Replica) bridge.RoomStatus {
 	for _, c := range st.Signers {
 		s.LastCert = append(s.LastCert, c.String())
 	}
+	return s
+}
+
+// parkedStatus tells how a room stands that is not in memory: by the directory and by what is known of it from before.
+func parkedStatus(n *node.Node, rec *rooms.RoomRecord, f replica.Facts) bridge.RoomStatus {
+	s := bridge.RoomStatus{ID: rec.ID.String(), Parked: true, Epoch: 1, Height: f.Height, LeaderID: f.Leader, ControlIDs: rec.Now}
+	if !f.Leader.IsZero() {
+		s.Leader = f.Leader.String()
+	}
+	heard := 0
+	for _, c := range rec.Now {
+		s.Controllers = append(s.Controllers, c.String())
+		if n.Host().Alive(c) {
+			heard++
+		}
+	}
+	s.Frozen = heard < rooms.Quorum(len(rec.Now))
 	return s
 }
 

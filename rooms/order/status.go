@@ -51,7 +51,7 @@ type Status struct {
 	Settled   bool // raft's voters are the certified controllers
 	Sealed    bool // a majority of raft's voters is known to know durably that they are it: until then the voters before them are needed too
 	Pending   int  // requests that wait or are under way here
-	Idle      bool // nothing is under way: the controller can be parked
+	Idle      bool // nothing is under way: the controller can be parked, if Members have what they should
 	Broken    error
 }
 
@@ -88,12 +88,10 @@ func (c *Controller) Status() Status {
 		s.Role = Learner
 	}
 	match, level := map[uint64]uint64{}, map[uint64]bool{}
-	level4 := true
 	if s.Role == Leader {
 		level = c.level()
 		c.rn.WithProgress(func(id uint64, _ raft.ProgressType, pr tracker.Progress) {
 			match[id] = pr.Match
-			level4 = level4 && pr.Match == s.Last
 		})
 	}
 	var voters []rooms.NodeID
@@ -108,6 +106,6 @@ func (c *Controller) Status() Status {
 	s.Sealed = !s.Joint && c.sealed == c.confIndex()
 	s.Settled = !s.Joint && slices.Equal(voters, c.controllers)
 	s.Idle = s.Settled && s.Pending == 0 && len(c.open) == 0 && !c.rn.HasReady() && !c.busy && s.Applied == s.Commit && s.Commit == s.Last &&
-		!s.Leader.IsZero() && level4
+		!s.Leader.IsZero()
 	return s
 }

@@ -114,6 +114,7 @@ func (r *Replica) apply(d *rooms.Decision, own bool) {
 	}
 	if d.Header.Height%snapshotEvery == 0 {
 		changes = append(changes, r.snapshotChanges()...)
+		r.saved = d.Header.Height
 	}
 	if d.Header.Height%idSegment == 0 && !r.directory {
 		changes = append(changes, r.idChanges(d)...)
@@ -156,7 +157,8 @@ func (r *Replica) snapshotChanges() []Change {
 
 // snapshot writes where the chain stands, so that the next start need not run the log again.
 func (r *Replica) snapshot() {
-	if r.broken == nil && r.chain.Height > 0 {
+	if r.broken == nil && r.chain.Height > r.saved {
+		r.saved = r.chain.Height
 		r.h.cfg.Store.WriteLater(r.snapshotChanges())
 	}
 }

@@ -17,7 +17,7 @@ const (
 	Decisions Table = iota // room ‖ height BE → encoded decision
 	Snapshots              // room ‖ height BE → encoded chain snapshot
 	Raft                   // room ‖ kind ‖ index BE → record of rooms/order
-	Held                   // room → 1: this node keeps a copy
+	Held                   // room → 1: this node keeps a copy, awake; or the record of a parked one (rest.go)
 	Ids                    // room ‖ segment BE → index of public ids, see ids.go
 )
 
@@ -69,12 +69,15 @@ type Config struct {
 	Heartbeat time.Duration // of a leading controller; default 100 ms
 	Election  time.Duration // at least so long without a leader before a vote; default 1.5 s
 	Lease     time.Duration // occupants of a node that is not heard for so long are gone; default 30 s
+	Rest      time.Duration // a room that is at rest and empty for so long leaves memory; default 20 s
 	Away      time.Duration // a controller that is not heard for so long is replaced; default 10 min
 
-	// Opened, Applied and Closed tell about every copy at this node, for indexes; nil: nobody asks. They are called from the copy's own
-	// goroutine, must not block, and view must not be kept.
-	Opened  func(r *Replica)
-	Applied func(r *Replica, ev *rooms.Event)
+	// Opened, Applied, Parked and Closed tell about every copy at this node, for indexes; nil: nobody asks. They are called one after the other
+	// for one room and must not block. Opened comes when a copy has been loaded, and after Start for parked rooms that hold tagged things;
+	// Parked when it leaves memory: Host.View shows it all the same.
+	Opened  func(id rooms.RoomID)
+	Applied func(ev *rooms.Event)
+	Parked  func(id rooms.RoomID)
 	Closed  func(id rooms.RoomID)
 }
 
@@ -82,6 +85,7 @@ type Config struct {
 const (
 	inboxFrames     = 4096            // frames waiting for one room; more are dropped, and repaired by later ones
 	inboxCalls      = 4096            // wishes and calls of this node waiting for one room
+	inboxTurn       = 512             // frames, and calls, taken from it at once
 	senderFrames    = inboxFrames / 4 // of these, of one sender
 	senderBytes     = 32 << 20        // of frames of one sender waiting in all rooms of this node: some of the largest for each of many rooms
 	frameCost       = 256             // bytes that a waiting frame takes beside its data
@@ -106,6 +110,12 @@ const (
 	weighEvery      = 10 * time.Second // between looks at who should control a room while nobody comes or goes
 	parkAfter       = 5 * time.Second  // a room in which nothing happens for so long is parked by its backups, after twice that by its leader
 	parkGrace       = 2 * time.Second  // answers to the last heartbeats of a leader that has parked
+	wakeTime        = time.Second      // within which a room that wakes has a leader, or the usual elections settle it
+	readAgain       = 10 * time.Second // a parked room that the disk did not give is not read again before, whoever asks
+	careEvery       = time.Minute      // between looks at who should control the parked rooms while nobody comes or goes
+	careBatch       = 256              // of them are woken at a time for it
+	maxReaders      = 16               // rooms read from the disk at once in the background
+	loadingFrames   = 64               // frames kept for a room that is being read, or waits for its leader: the first wishes and questions
 	quietTick       = time.Second      // between ticks of a copy with nothing under way
 	stewardEvery    = 500 * time.Millisecond
 	importEvery     = 3 * time.Second
@@ -124,6 +134,7 @@ func (c Config) withDefaults() Config {
 	def(&c.Heartbeat, 100*time.Millisecond)
 	def(&c.Election, 1500*time.Millisecond)
 	def(&c.Lease, 30*time.Second)
+	def(&c.Rest, 20*time.Second)
 	def(&c.Away, 10*time.Minute)
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)

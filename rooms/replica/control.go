@@ -261,7 +261,10 @@ func (r *Replica) drive() {
 			r.brokenController(rd.Broken)
 			break
 		}
-		r.setLeader(r.ctl.Leader())
+		r.setLeader(r.ledBy())
+		if r.waking != nil && !r.ctl.Leader().IsZero() {
+			r.awoken()
+		}
 	}
 	if r.out.again {
 		r.resend()
@@ -305,9 +308,18 @@ func (r *Replica) fail(err error) {
 	r.tickFrozen(time.Now())
 }
 
+// give is the controller's Submit; while the room wakes and another node is about to lead it, the answer names that one.
+func (r *Replica) give(req *rooms.Request) order.Answer {
+	a := r.ctl.Submit(r.h.Now(), req)
+	if first := r.ledBy(); a.Kind == errs.Frozen && !first.IsZero() {
+		return order.Answer{Leader: first}
+	}
+	return a
+}
+
 // submitHere gives a request to this node's own controller, which may pass it to the leader. false: it cannot be taken now.
 func (r *Replica) submitHere(req *rooms.Request, from rooms.NodeID) bool {
-	a := r.ctl.Submit(r.h.Now(), req)
+	a := r.give(req)
 	if a.Queued {
 		return true
 	}
@@ -328,7 +340,7 @@ func (r *Replica) submitFrom(from rooms.NodeID, req *rooms.Request, data []byte)
 		r.answerTo(from, answer{ID: req.ID(), Kind: errs.NotFound, Leader: r.leader})
 		return
 	}
-	a := r.ctl.Submit(r.h.Now(), req)
+	a := r.give(req)
 	switch {
 	case a.Queued:
 		if req.Device != from && slices.Contains(r.controllers(), from) {
@@ -407,7 +419,8 @@ func (r *Replica) tick(now time.Time) {
 		r.ctl.Tick(now.UnixMilli())
 		r.foundTogether(now)
 		r.tickCampaign(now)
-		r.setLeader(r.ctl.Leader())
+		r.tickWaking(now)
+		r.setLeader(r.ledBy())
 	}
 	if r.newestDir() != r.dirSeen {
 		r.directoryAdvanced()
@@ -417,6 +430,7 @@ func (r *Replica) tick(now time.Time) {
 	r.tickFollow(now)
 	r.tickSteward(now)
 	r.tickIdle(now)
+	r.tickRest(now)
 }
 
 // tickIdle closes a copy that nobody here needs: no controller, nobody who watches, no wish under way.

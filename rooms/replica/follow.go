@@ -28,7 +28,7 @@ func (r *Replica) frame(f inFrame) {
 		}
 	case frameSubmit:
 		var req rooms.Request
-		if len(f.Data) <= rooms.MaxRequest && rooms.Unmarshal(f.Data, &req) == nil {
+		if !r.putAside(f) && len(f.Data) <= rooms.MaxRequest && rooms.Unmarshal(f.Data, &req) == nil {
 			r.submitFrom(f.from, &req, f.Data)
 		}
 	case frameAnswer:
@@ -57,7 +57,7 @@ func (r *Replica) frame(f inFrame) {
 		}
 	case frameAskHead:
 		var a askHead
-		if rooms.Unmarshal(f.Data, &a) == nil {
+		if !r.putAside(f) && rooms.Unmarshal(f.Data, &a) == nil {
 			r.sendHead(f.from, a.Nonce, r.mayRead(f.from, a.For))
 		}
 	case frameRecruit:
@@ -427,7 +427,10 @@ func (h *Host) ServePull(_ context.Context, from rooms.NodeID, req []byte) ([]by
 	if err := rooms.Unmarshal(req, &q); err != nil {
 		return nil, errs.Invalid
 	}
-	r := h.Get(q.Room)
+	r, err := h.toServe(q.Room)
+	if err != nil {
+		return nil, err
+	}
 	if r == nil {
 		return rooms.Marshal(pulled{Unknown: true}), nil
 	}

@@ -34,8 +34,11 @@ type Host struct {
 	mu      sync.Mutex
 	closed  bool
 	copies  map[rooms.RoomID]*Replica
-	loading map[rooms.RoomID]chan struct{} // closed when the copy has been read from the disk, or could not be
+	parked  map[rooms.RoomID]*resting // a copy that is just ending may be among copies, too
+	nextDue int64                     // ms: when the first of them has to be looked at, 0: never
+	loading map[rooms.RoomID]*loading // rooms that are being read from the disk
 	dir     *Replica
+	readers chan struct{} // tokens of those who read rooms in the background
 }
 
 // New loads the directory's copy, founding it when the disk holds none. Nothing runs before Start. It reads the disk.
@@ -43,7 +46,8 @@ func New(cfg Config) (*Host, error) {
 	cfg = cfg.withDefaults()
 	h := &Host{
 		cfg: cfg, self: rooms.NodeOf(cfg.Key.Public().(ed25519.PublicKey)), log: cfg.Logger, sigs: newVerified(verifiedEntries),
-		load: load{by: map[rooms.NodeID]int{}}, copies: map[rooms.RoomID]*Replica{}, loading: map[rooms.RoomID]chan struct{}{},
+		load: load{by: map[rooms.NodeID]int{}}, copies: map[rooms.RoomID]*Replica{}, loading: map[rooms.RoomID]*loading{},
+		parked: map[rooms.RoomID]*resting{}, readers: make(chan struct{}, maxReaders),
 	}
 	h.ctx, h.cancel = context.WithCancel(context.Background())
 	id := cfg.Genesis.Directory()
@@ -57,34 +61,88 @@ func New(cfg Config) (*Host, error) {
 	return h, nil
 }
 
-// Start runs the directory and all rooms that this node held before, or controls.
+// Start runs the directory and the rooms that were awake when this node stopped. All others that it keeps a copy of, or controls, are parked.
 func (h *Host) Start() error {
 	h.wg.Go(h.tick)
+	h.wg.Go(h.tendParked)
 	h.run(h.dir)
 	held, err := h.cfg.Store.Range(Held, nil, nil, rooms.MaxRooms, false)
 	if err != nil {
 		return fmt.Errorf("list the rooms of this node: %w", err)
 	}
-	want := map[rooms.RoomID]bool{}
-	for _, e := range held {
-		if len(e.Key) == len(rooms.RoomID{}) {
-			want[rooms.RoomID(e.Key)] = true
-		}
-	}
+	var want []rooms.RoomID
+	h.mu.Lock()
 	h.Directory(func(d *rooms.Directory) {
 		for id, r := range d.Rooms {
 			if slices.Contains(r.Now, h.self) {
-				want[id] = true
+				h.parked[id] = &resting{} // nothing is known of it, unless it is held
 			}
 		}
 	})
-	for id := range want {
+	for _, e := range held {
+		if len(e.Key) != len(rooms.RoomID{}) {
+			continue
+		}
+		id, rest := rooms.RoomID(e.Key), &resting{}
+		if rooms.Unmarshal(e.Value, rest) == nil && h.parked[id] != nil {
+			h.parked[id] = rest
+			h.dueAt(rest.Due)
+		} else {
+			delete(h.parked, id)
+			want = append(want, id)
+		}
+	}
+	h.mu.Unlock()
+	for _, id := range want {
 		// One room that cannot be read is no reason to keep all others down. Who wants to enter it is told why.
 		if _, err := h.hold(id); err != nil && !errors.Is(err, errs.NotFound) {
 			h.log.Error("a room stays closed at this node", "room", id.Short(), "err", err)
 		}
 	}
+	h.wg.Go(h.showParked)
 	return nil
+}
+
+// showParked tells of the parked rooms that hold something to be found.
+func (h *Host) showParked() {
+	if h.cfg.Opened == nil {
+		return
+	}
+	var ids []rooms.RoomID
+	h.mu.Lock()
+	for id, e := range h.parked {
+		if e.Tagged {
+			ids = append(ids, id)
+		}
+	}
+	h.mu.Unlock()
+	for _, id := range ids {
+		if h.ctx.Err() != nil {
+			return
+		}
+		h.show(id)
+	}
+}
+
+// show tells of one parked room; it cannot be woken meanwhile, so that what is told of it comes in order.
+func (h *Host) show(id rooms.RoomID) {
+	h.mu.Lock()
+	if h.closed || h.parked[id] == nil || h.loading[id] != nil {
+		h.mu.Unlock()
+		return // it tells of itself
+	}
+	l := &loading{done: make(chan struct{})}
+	h.loading[id] = l
+	h.mu.Unlock()
+	h.cfg.Opened(id)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	delete(h.loading, id)
+	close(l.done)
+	if len(l.frames) > 0 && !h.closed {
+		h.begin(id, nil)
+		h.loading[id].frames = l.frames
+	}
 }
 
 // Close ends all copies and waits for them.
@@ -162,7 +220,7 @@ func (h *Host) tick() {
 func (h *Host) hold(id rooms.RoomID) (*Replica, error) {
 	for {
 		h.mu.Lock()
-		r, load := h.copies[id], h.loading[id]
+		r, l := h.copies[id], h.loading[id]
 		switch {
 		case r != nil && r.ctx.Err() == nil:
 			h.mu.Unlock()
@@ -170,37 +228,15 @@ func (h *Host) hold(id rooms.RoomID) (*Replica, error) {
 		case h.closed:
 			h.mu.Unlock()
 			return nil, errs.Closed
-		case r != nil:
+		case l != nil:
 			h.mu.Unlock()
-			<-r.done
-			continue
-		case load != nil:
-			h.mu.Unlock()
-			<-load
+			<-l.done
 			continue
 		}
-		load = make(chan struct{})
-		h.loading[id] = load
+		l = &loading{done: make(chan struct{})}
+		h.loading[id] = l
 		h.mu.Unlock()
-		// Without the lock: reading a log takes time, and the other rooms go on meanwhile.
-		chain, err := h.open(id)
-		h.mu.Lock()
-		delete(h.loading, id)
-		close(load)
-		if _, err2 := h.record(id); err == nil {
-			err = err2 // dropped meanwhile
-		}
-		if err == nil && h.closed {
-			err = errs.Closed
-		}
-		if err == nil {
-			r = h.newReplica(id, chain)
-			h.copies[id] = r
-			h.cfg.Store.WriteLater([]Change{{Table: Held, Key: id[:], Value: []byte{1}}})
-			h.run(r)
-		}
-		h.mu.Unlock()
-		return r, err
+		return h.read(id, r, l)
 	}
 }
 
@@ -208,14 +244,9 @@ func (h *Host) hold(id rooms.RoomID) (*Replica, error) {
 func (h *Host) wake(id rooms.RoomID) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.closed || h.copies[id] != nil || h.loading[id] != nil {
-		return
+	if !h.closed && h.copies[id] == nil && h.loading[id] == nil {
+		h.begin(id, nil)
 	}
-	h.wg.Go(func() {
-		if _, err := h.hold(id); err != nil && !errors.Is(err, errs.NotFound) && !errors.Is(err, errs.Closed) {
-			h.log.Error("a room cannot be opened", "room", id.Short(), "err", err)
-		}
-	})
 }
 
 func (h *Host) record(id rooms.RoomID) (rec rooms.RoomRecord, err error) {
@@ -325,15 +356,15 @@ func (w lockedView) Member(account, group string) (ok bool) {
 	return ok
 }
 
-// Frame takes a frame from another node; it never blocks. Frames of rooms that this node does not hold are dropped; a recruitment by one of
-// the room's controllers has the room opened, and is repeated.
+// Frame takes a frame from another node; it never blocks. It wakes a parked room. Frames of rooms that this node does not hold are dropped; a
+// recruitment by one of the room's controllers has the room opened, and is repeated.
 func (h *Host) Frame(from rooms.NodeID, data []byte) {
 	var f frame
 	if rooms.Unmarshal(data, &f) != nil {
 		return
 	}
-	if r := h.Get(f.Room); r != nil {
-		r.put(inFrame{from, f})
+	in := inFrame{from, f}
+	if r := h.Get(f.Room); r != nil && r.put(in) {
 		return
 	}
 	ok := false
@@ -343,6 +374,7 @@ func (h *Host) Frame(from rooms.NodeID, data []byte) {
 	if ok {
 		h.wake(f.Room)
 	}
+	h.rouse(in)
 }
 
 // Peer tells that a node came up or went down.
@@ -350,6 +382,9 @@ func (h *Host) Peer(id rooms.NodeID, up bool) {
 	h.moved.Add(1)
 	for _, r := range h.Replicas() {
 		r.call(func() { r.peer(id, up) })
+	}
+	if up {
+		h.returned(id)
 	}
 }
 
@@ -422,6 +457,9 @@ func (h *Host) countAlive(nodes []rooms.NodeRecord) (n int) {
 	return n
 }
 
+// Alive reports whether a node is up, as this node sees it.
+func (h *Host) Alive(id rooms.NodeID) bool { return h.alive(id) }
+
 func (h *Host) alive(id rooms.NodeID) bool {
 	if id == h.self {
 		return true
@@ -445,7 +483,7 @@ func (h *Host) directoryApplied(ev *rooms.Event) {
 		}
 	case *rooms.Witness:
 		// This node may have closed its copy between its consent and the change.
-		if rec, err := h.record(b.Room); err == nil && slices.Contains(rec.Now, h.self) {
+		if rec, err := h.record(b.Room); err == nil && (slices.Contains(rec.Now, h.self) || h.isParked(b.Room)) {
 			h.wake(b.Room)
 		}
 	case *rooms.AdmitNode, *rooms.DropNode:
@@ -460,6 +498,7 @@ func (h *Host) drop(id rooms.RoomID) {
 	h.mu.Lock()
 	r := h.copies[id]
 	delete(h.copies, id)
+	delete(h.parked, id)
 	h.mu.Unlock()
 	if r != nil {
 		r.cancel()
@@ -477,10 +516,10 @@ func (h *Host) forget(id rooms.RoomID) {
 	h.cfg.Store.WriteLater(append(changes, Change{Table: Held, Key: id[:]}))
 }
 
-// directoryMoved tells all rooms that the directory has a new version.
+// directoryMoved tells all rooms that the directory has a new version. Those at rest look for themselves before they do anything.
 func (h *Host) directoryMoved() {
 	for _, r := range h.Replicas() {
-		if r != h.dir {
+		if r != h.dir && !r.quiet.Load() {
 			r.poke()
 		}
 	}

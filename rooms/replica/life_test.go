@@ -32,12 +32,12 @@ func TestAnEmptyTemporaryRoomGoesEverywhereAndItsNameIsFree(t *testing.T) {
 			}
 		}
 		time.Sleep(9 * time.Minute)
-		if h.Get(id) == nil {
-			t.Fatal("the room went before its time")
+		if !h.isParked(id) {
+			t.Fatal("the room went before its time, or it is not parked")
 		}
 		w.eventually("the room is gone on all nodes", 3*time.Minute, func() bool {
 			for _, h := range w.hosts {
-				if h.Get(id) != nil {
+				if _, ok := h.Facts(id); ok {
 					return false
 				}
 				if _, err := h.record(id); err == nil {
@@ -160,11 +160,15 @@ func TestALeaderDiesBetweenAChangeAndItsWitness(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		r1, err := h1.Open(t.Context(), id, "", "ann")
+		if err != nil {
+			t.Fatal(err)
+		}
+		r1.Watch(func(*rooms.Event, any) {}) // it stays awake
 		for _, n := range []string{"n2", "n3", "n4"} {
 			w.admit(n)
 			w.start(n)
 		}
-		r1 := h1.Get(id)
 		r1.stew.telling.Store(true) // it tells the directory nothing
 		w.eventually("four controllers", time.Minute, func() bool { return len(r1.Status().Controllers) == 4 && len(h1.Dir().Status().Controllers) == 4 })
 		w.kill(w.name(r1.Status().Leader))

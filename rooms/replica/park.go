@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"warren/rooms"
+	"warren/rooms/order"
 )
 
 // An idle room is parked: its controllers count no ticks, so they send no heartbeats and hold no elections, and the copy is looked at once a
@@ -50,10 +51,19 @@ func (r *Replica) tickPark(now time.Time) bool {
 	return parked
 }
 
-// idle reports whether nothing is under way in raft, as far as is known here.
+// idle reports whether nothing is under way in raft, as far as is known here. Who is away does not count: it is told when it comes back.
 func (r *Replica) idle() bool {
 	if r.ctl == nil {
 		return true
 	}
-	return slices.Contains(r.controllers(), r.h.self) && r.ctl.Status().Idle
+	st := r.ctl.Status()
+	return slices.Contains(r.controllers(), r.h.self) && st.Idle && !slices.ContainsFunc(st.Members, func(m order.MemberStatus) bool {
+		return st.Role == order.Leader && m.Match != st.Last && r.h.alive(m.Node)
+	})
+}
+
+// lacking reports whether this node leads and a member has not got all of the log.
+func (r *Replica) lacking() bool {
+	st := r.ctl.Status()
+	return st.Role == order.Leader && slices.ContainsFunc(st.Members, func(m order.MemberStatus) bool { return m.Match != st.Last })
 }

@@ -69,7 +69,10 @@ type Replica struct {
 	recruit    *recruitment // this node is asked to control the room
 	stew       steward
 	park       parking
+	waking     *waking // it has just been loaded, and nobody leads it yet
+	parked     bool    // it ends because it is parked
 	lastUse    time.Time
+	saved      uint64 // height of the snapshot on disk
 }
 
 type syncWait struct {
@@ -107,8 +110,10 @@ func (h *Host) run(r *Replica) {
 func (r *Replica) start() {
 	r.control(true)
 	r.foundTogether(time.Now())
+	r.tickWaking(time.Now())
+	r.tickFollow(time.Now()) // who follows the room need not wait for a tick
 	if r.h.cfg.Opened != nil && !r.directory {
-		r.h.cfg.Opened(r)
+		r.h.cfg.Opened(r.id)
 	}
 	r.leaveStale()
 }
@@ -118,31 +123,27 @@ func (r *Replica) loop() {
 		select {
 		case <-r.ctx.Done():
 			return
-		case f := <-r.in.frames:
-			r.took(&f)
-			r.frame(f)
-		case f := <-r.in.calls:
-			f()
+		case <-r.in.ready:
+			// All that waits together, so that one write to disk and one batch serve it.
+			r.turn()
 		case <-r.ticks:
 			r.tick(time.Now())
 		}
-		r.drain()
 		r.drive()
 	}
 }
 
-// drain takes what else waits, so that one write to disk and one batch serve all of it.
-func (r *Replica) drain() {
-	for range 512 {
-		select {
-		case f := <-r.in.frames:
-			r.took(&f)
-			r.frame(f)
-		case f := <-r.in.calls:
-			f()
-		default:
-			return
-		}
+// turn takes what waits: calls of this node first, which are few and come from people.
+func (r *Replica) turn() {
+	if r.newestDir() != r.dirSeen {
+		r.directoryAdvanced() // a room at rest is not told
+	}
+	frames, calls := r.unqueue(inboxTurn)
+	for _, f := range calls {
+		f()
+	}
+	for i := range frames {
+		r.frame(frames[i])
 	}
 }
 
@@ -153,8 +154,12 @@ func (r *Replica) stop() {
 	if r.leave != nil {
 		r.leave()
 	}
-	if r.h.cfg.Closed != nil && !r.directory {
-		r.h.cfg.Closed(r.id)
+	gone := r.h.cfg.Closed
+	if r.parked {
+		gone = r.h.cfg.Parked
+	}
+	if gone != nil && !r.directory {
+		gone(r.id)
 	}
 	r.snapshot()
 }
@@ -216,7 +221,7 @@ func (r *Replica) dispatch(ev *rooms.Event, cookie any) {
 		f(ev, cookie)
 	}
 	if r.h.cfg.Applied != nil && !r.directory {
-		r.h.cfg.Applied(r, ev)
+		r.h.cfg.Applied(ev)
 	}
 }
 

@@ -24,6 +24,7 @@ import (
 type memStore struct {
 	mu     sync.Mutex
 	m      map[Table][]Entry
+	reads  map[Table]int // calls of Range
 	broken bool
 }
 
@@ -36,6 +37,19 @@ func (s *memStore) Write(cs []Change) error {
 	}
 	s.WriteLater(cs)
 	return nil
+}
+
+// size returns about how much memory it takes, in bytes.
+func (s *memStore) size() (n uint64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, l := range s.m {
+		n += uint64(cap(l)) * 48
+		for _, e := range l {
+			n += uint64(cap(e.Key) + cap(e.Value))
+		}
+	}
+	return n
 }
 
 // full makes writes fail.
@@ -59,6 +73,7 @@ func (s *memStore) WriteLater(cs []Change) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, c := range cs {
+		c.Key, c.Value = slices.Clone(c.Key), slices.Clone(c.Value) // nothing of the callers' is kept
 		l := s.m[c.Table]
 		i, found := slices.BinarySearchFunc(l, c.Key, func(e Entry, k []byte) int { return bytes.Compare(e.Key, k) })
 		switch {
@@ -88,16 +103,24 @@ func (s *memStore) Get(t Table, key []byte) ([]byte, error) {
 func (s *memStore) Range(t Table, from, to []byte, limit int, reverse bool) ([]Entry, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	var out []Entry
-	for _, e := range s.m[t] {
-		if bytes.Compare(e.Key, from) >= 0 && (to == nil || bytes.Compare(e.Key, to) < 0) {
-			out = append(out, e)
-		}
+	if s.reads == nil {
+		s.reads = map[Table]int{}
+	}
+	s.reads[t]++
+	at := func(key []byte) int {
+		i, _ := slices.BinarySearchFunc(s.m[t], key, func(e Entry, k []byte) int { return bytes.Compare(e.Key, k) })
+		return i
+	}
+	i, j := at(from), len(s.m[t])
+	if to != nil {
+		j = max(i, at(to))
 	}
 	if reverse {
+		out := slices.Clone(s.m[t][max(i, j-limit):j])
 		slices.Reverse(out)
+		return out, nil
 	}
-	return out[:min(limit, len(out))], nil
+	return slices.Clone(s.m[t][i:min(j, i+limit)]), nil
 }
 
 // lan connects hosts in one process.
@@ -206,6 +229,7 @@ type world struct {
 	stores  map[string]*memStore
 	hosts   map[string]*Host
 	away    time.Duration
+	adapt   func(*Config)     // what the next nodes have different; nil: nothing
 	since   map[string]uint64 // directory height at which a node's disk begins
 }
 
@@ -231,7 +255,11 @@ func (w *world) start(name string) *Host {
 	if testing.Verbose() {
 		log = slog.New(slog.NewTextHandler(w.t.Output(), nil)).With("node", name)
 	}
-	h, err := New(Config{Key: key(name), Genesis: w.genesis, Since: w.since[name], Store: w.stores[name], Net: p, Logger: log, Lease: 5 * time.Second, Away: w.away})
+	cfg := Config{Key: key(name), Genesis: w.genesis, Since: w.since[name], Store: w.stores[name], Net: p, Logger: log, Lease: 5 * time.Second, Away: w.away}
+	if w.adapt != nil {
+		w.adapt(&cfg)
+	}
+	h, err := New(cfg)
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -89,7 +89,7 @@ func (r *Replica) tickChange(now time.Time) {
 			return
 		}
 		s.weighed, s.weighedAt = seen, now
-		target := r.wanted(now)
+		target := r.h.wanted(r.id, base.Controllers, r.h.nodes(), r.hasPeople, now)
 		if slices.Equal(target, base.Controllers) || len(target) == 0 {
 			return
 		}
@@ -131,45 +131,6 @@ func (r *Replica) level(newcomers []rooms.NodeID) bool {
 		}
 	}
 	return true
-}
-
-// wanted returns the controllers that the room should have now: those it has, without who was away for long, and others by placement, those
-// with people in the room last: who has no stake in it has less reason to cheat. When nobody is missing, one of too many of the same sponsor, admitting
-// node or label makes room for another.
-func (r *Replica) wanted(now time.Time) []rooms.NodeID {
-	nodes := r.h.nodes()
-	want := placement.Want(r.h.countAlive(nodes))
-	current := r.controllers()
-	if want < len(current) {
-		want = len(current) // a room does not shrink because nodes are away for a while
-	}
-	inside := func(n rooms.NodeID) bool {
-		return slices.ContainsFunc(nodes, func(r rooms.NodeRecord) bool { return r.ID == n })
-	}
-	away := 0
-	keep := func(n rooms.NodeID) bool {
-		if n == r.h.self {
-			return true
-		}
-		up, since := r.h.cfg.Net.Alive(n)
-		if (up || now.Sub(since) < r.h.cfg.Away) && inside(n) {
-			return true
-		}
-		away++
-		return away > 1 // one at a time
-	}
-	candidates := placement.Order(r.id, nodes, r.hasPeople)
-	target := placement.Choose(current, candidates, want, keep, r.h.alive)
-	if slices.Equal(target, current) && !slices.ContainsFunc(current, func(n rooms.NodeID) bool { return !r.h.alive(n) }) {
-		target = placement.Relieve(current, candidates, r.h.self, r.h.alive)
-	}
-	if len(target) < len(current) {
-		return current // nobody to replace the missing one with
-	}
-	if n := len(target); n == 2 {
-		return current // two controllers bear no fault and freeze sooner than one
-	}
-	return target
 }
 
 // hasPeople reports whether the room has occupants at the node.

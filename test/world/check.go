@@ -78,13 +78,24 @@ func (w *World) unsettled() string {
 				what = "the directory does not know the controllers of #" + rec.Name
 			}
 			for _, c := range rec.Now {
-				if !copies[id][c] {
+				if !copies[id][c] && !w.parked(c, id) {
 					what = w.Name(c) + " has no copy of #" + rec.Name
 				}
 			}
 		}
 	})
 	return what
+}
+
+// parked reports whether a node keeps the room on its disk only.
+func (w *World) parked(node rooms.NodeID, id rooms.RoomID) bool {
+	for _, n := range w.live() {
+		if n.ID == node {
+			f, ok := n.Host().Facts(id)
+			return ok && f.Parked
+		}
+	}
+	return false
 }
 
 // Log is the history of a room as all nodes have it.

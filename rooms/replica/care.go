@@ -1,0 +1,79 @@
+package replica
+
+import (
+	"slices"
+	"time"
+
+	"warren/rooms"
+	"warren/rooms/placement"
+)
+
+// wanted returns the controllers that a room should have now: those it has, without who was away for long, and others by placement, those
+// with people in the room last: who has no stake in it has less reason to cheat. When nobody is missing, one of too many of the same sponsor, admitting
+// node or label makes room for another. people reports whether the room has occupants at a node; nil: nobody is in it.
+func (h *Host) wanted(
+	id rooms.RoomID, current []rooms.NodeID, nodes []rooms.NodeRecord, people func(rooms.NodeID) bool, now time.Time,
+) []rooms.NodeID {
+	want := placement.Want(h.countAlive(nodes))
+	if want < len(current) {
+		want = len(current) // a room does not shrink because nodes are away for a while
+	}
+	inside := func(n rooms.NodeID) bool {
+		return slices.ContainsFunc(nodes, func(r rooms.NodeRecord) bool { return r.ID == n })
+	}
+	away := 0
+	keep := func(n rooms.NodeID) bool {
+		if n == h.self {
+			return true
+		}
+		up, since := h.cfg.Net.Alive(n)
+		if (up || now.Sub(since) < h.cfg.Away) && inside(n) {
+			return true
+		}
+		away++
+		return away > 1 // one at a time
+	}
+	candidates := placement.Order(id, nodes, people)
+	target := placement.Choose(current, candidates, want, keep, h.alive)
+	if slices.Equal(target, current) && !slices.ContainsFunc(current, func(n rooms.NodeID) bool { return !h.alive(n) }) {
+		target = placement.Relieve(current, candidates, h.self, h.alive)
+	}
+	if len(target) < len(current) {
+		return current // nobody to replace the missing one with
+	}
+	if n := len(target); n == 2 {
+		return current // two controllers bear no fault and freeze sooner than one
+	}
+	return target
+}
+
+// care wakes some of the parked rooms that should have other controllers than they have: those that this node is the first to lead. Others
+// follow the next time, since many rooms may be meant when a node comes or goes: false says that there are such.
+func (h *Host) care(now time.Time) (done bool) {
+	nodes := h.nodes()
+	h.mu.Lock()
+	parked := make(map[rooms.RoomID]rooms.NodeID, len(h.parked))
+	for id, e := range h.parked {
+		parked[id] = e.Leader
+	}
+	h.mu.Unlock()
+	now4 := make(map[rooms.RoomID][]rooms.NodeID, len(parked))
+	h.Directory(func(d *rooms.Directory) {
+		for id := range parked {
+			if rec, ok := d.Rooms[id]; ok {
+				now4[id] = rec.Now // replaced, never changed in place
+			}
+		}
+	})
+	woken := 0
+	for id, current := range now4 {
+		if h.firstOf(id, current, parked[id]) != h.self || slices.Equal(h.wanted(id, current, nodes, nil, now), current) {
+			continue
+		}
+		h.wake(id)
+		if woken++; woken >= careBatch {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,262 @@
+package replica
+
+import (
+	"errors"
+	"slices"
+	"time"
+
+	"warren/rooms"
+	"warren/rooms/errs"
+)
+
+// A parked room wakes by what somebody here wants of it ([Host.Open]), by a frame of another node, by a reader's pull, when its time comes (an
+// empty temporary room ends) and when its controllers should be others. Its controllers have no leader then: one of them asks for votes at
+// once, and what came for the room waits for that, not for a time-out.
+
+// loading is a room that is being read from the disk.
+type loading struct {
+	done   chan struct{} // closed when it has been read, or could not be
+	frames []inFrame     // that came meanwhile
+}
+
+// rouses reports whether a frame is reason enough to wake a parked room: what answers a question of before it was parked, or is for people who sit
+// in it, is not.
+func rouses(kind uint8) bool {
+	switch kind {
+	case frameOrder, frameSubmit, framePush, frameSubscribe, frameAskHead, frameRecruit, frameAsk:
+		return true
+	}
+	return false
+}
+
+// rouse wakes a parked room for a frame, which it gets once it is read. It never blocks.
+func (h *Host) rouse(f inFrame) {
+	if !rouses(f.Kind) {
+		return
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if r := h.copies[f.Room]; r != nil && r.put(f) {
+		return
+	}
+	h.wakeLocked(f.Room)
+	if l := h.loading[f.Room]; l != nil && len(l.frames) < loadingFrames && h.load.add(f.from, f.cost()) {
+		l.frames = append(l.frames, f)
+	}
+}
+
+// wakeLocked reads a parked room in the background. h.mu is held.
+func (h *Host) wakeLocked(id rooms.RoomID) {
+	e := h.parked[id]
+	if h.closed || e == nil || h.loading[id] != nil || h.Now() < e.retry {
+		return
+	}
+	h.begin(id, h.copies[id])
+}
+
+// begin reads a room from the disk in the background, after the copy that is just ending (nil: none). h.mu is held, nobody else is reading it.
+func (h *Host) begin(id rooms.RoomID, old *Replica) {
+	l := &loading{done: make(chan struct{})}
+	h.loading[id] = l
+	h.wg.Go(func() {
+		select {
+		case h.readers <- struct{}{}: // many rooms may wake at the same moment
+			defer func() { <-h.readers }()
+		case <-h.ctx.Done():
+		}
+		if _, err := h.read(id, old, l); err != nil && !errors.Is(err, errs.NotFound) && !errors.Is(err, errs.Closed) {
+			h.log.Error("a room cannot be opened", "room", id.Short(), "err", err)
+		}
+	})
+}
+
+// read loads a room and runs its copy. It blocks on the disk.
+func (h *Host) read(id rooms.RoomID, old *Replica, l *loading) (*Replica, error) {
+	if old != nil {
+		<-old.done
+	}
+	chain, err := h.open(id) // without the lock: reading a log takes time, and the other rooms go on meanwhile
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	delete(h.loading, id)
+	defer close(l.done)
+	if _, err2 := h.record(id); err == nil {
+		err = err2 // dropped meanwhile
+	}
+	if err == nil && h.closed {
+		err = errs.Closed
+	}
+	for i := range l.frames {
+		h.load.add(l.frames[i].from, -l.frames[i].cost())
+	}
+	e := h.parked[id]
+	if err != nil {
+		if e != nil {
+			e.retry = h.Now() + readAgain.Milliseconds()
+			if e.Due > 0 {
+				h.dueAt(e.retry)
+			}
+		}
+		return nil, err
+	}
+	r := h.newReplica(id, chain)
+	if e != nil {
+		if e.Height == chain.Height {
+			r.saved = chain.Height // the snapshot that was written when it was parked
+		}
+		r.waking = &waking{until: time.Now().Add(wakeTime), hint: e.Leader}
+		delete(h.parked, id)
+	}
+	h.copies[id] = r
+	h.cfg.Store.WriteLater([]Change{{Table: Held, Key: id[:], Value: awake()}})
+	for i := range l.frames {
+		r.put(l.frames[i])
+	}
+	h.run(r)
+	return r, nil
+}
+
+// waking is a parked room that has just been loaded and has no leader yet. Owned by the copy's loop.
+type waking struct {
+	until time.Time
+	hint  rooms.NodeID // who led it before
+	first rooms.NodeID // who is to lead it now
+	aside []inFrame    // what waits for that
+}
+
+// tickWaking looks who should lead a room that has just woken, and asks for votes if it is this node. It begins at the copy's start, and is over
+// when somebody leads, or after wakeTime: the usual elections settle it then.
+func (r *Replica) tickWaking(now time.Time) {
+	w := r.waking
+	if w == nil {
+		return
+	}
+	if r.ctl == nil || !slices.Contains(r.controllers(), r.h.self) || !now.Before(w.until) {
+		r.awoken()
+		return
+	}
+	first := r.h.firstOf(r.id, r.controllers(), w.hint)
+	if first == w.first {
+		return
+	}
+	if w.first = first; first == r.h.self {
+		r.ctl.Campaign(r.h.Now())
+	} else {
+		r.tell(first, frameAskHead, rooms.Marshal(askHead{For: r.as})) // it wakes by that
+	}
+}
+
+// awoken ends the waking: what was put aside goes the way of all frames.
+func (r *Replica) awoken() {
+	w := r.waking
+	r.waking = nil
+	for i := range w.aside {
+		r.frame(w.aside[i])
+	}
+}
+
+// ledBy returns who leads the room as the controller knows, or, while it wakes, who is about to.
+func (r *Replica) ledBy() rooms.NodeID {
+	leader := r.ctl.Leader()
+	if r.waking == nil || !leader.IsZero() {
+		return leader
+	}
+	if r.waking.first == r.h.self {
+		return rooms.NodeID{} // not yet
+	}
+	return r.waking.first
+}
+
+// putAside keeps a frame that only the leader can answer while this node is about to become it. false: it is not.
+func (r *Replica) putAside(f inFrame) bool {
+	w := r.waking
+	if w == nil || w.first != r.h.self || r.leads || len(w.aside) >= loadingFrames {
+		return false
+	}
+	w.aside = append(w.aside, f)
+	return true
+}
+
+// firstOf returns which of a parked room's controllers is to lead when it wakes: who led it before, or the first that is alive, beginning with
+// another one in each room. Nodes that see the same nodes alive agree.
+func (h *Host) firstOf(id rooms.RoomID, controllers []rooms.NodeID, before rooms.NodeID) rooms.NodeID {
+	if slices.Contains(controllers, before) && h.alive(before) {
+		return before
+	}
+	for i := range controllers {
+		if c := controllers[(int(id[0])+i)%len(controllers)]; h.alive(c) {
+			return c
+		}
+	}
+	return h.self
+}
+
+// tendParked looks after the parked rooms until the host ends: one timer for all of them.
+func (h *Host) tendParked() {
+	t := time.NewTicker(quietTick)
+	defer t.Stop()
+	var nodes uint64
+	var cared time.Time
+	for {
+		select {
+		case <-h.ctx.Done():
+			return
+		case now := <-t.C:
+			h.wakeDue(h.Now())
+			if seen := h.nodesVersion(); seen != nodes && now.Sub(cared) >= weighEvery || now.Sub(cared) >= careEvery {
+				if h.care(now) {
+					nodes = seen
+				}
+				cared = now
+			}
+		}
+	}
+}
+
+// wakeDue wakes the parked rooms whose time has come.
+func (h *Host) wakeDue(now int64) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.nextDue > 0 && now >= h.nextDue {
+		h.nextDue = 0
+		for id, e := range h.parked {
+			switch {
+			case e.Due == 0:
+			case now >= max(e.Due, e.retry):
+				h.wakeLocked(id)
+			default:
+				h.dueAt(max(e.Due, e.retry))
+			}
+		}
+	}
+}
+
+// returned wakes the parked rooms that have something for a controller which was away.
+func (h *Host) returned(node rooms.NodeID) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for id, e := range h.parked {
+		if e.Behind {
+			if rec, err := h.record(id); err == nil && slices.Contains(rec.Now, node) && h.firstOf(id, rec.Now, e.Leader) == h.self {
+				h.wakeLocked(id)
+			}
+		}
+	}
+}
+
+func (h *Host) isParked(id rooms.RoomID) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.parked[id] != nil
+}
+
+// toServe returns the copy of a room for a reader elsewhere, woken if it is parked; nil: there is none.
+func (h *Host) toServe(id rooms.RoomID) (*Replica, error) {
+	if r := h.Get(id); r != nil && r.ctx.Err() == nil {
+		return r, nil
+	}
+	if !h.isParked(id) {
+		return nil, nil
+	}
+	return h.hold(id)
+}
