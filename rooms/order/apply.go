@@ -75,6 +75,9 @@ func decodeBatch(e *pb.Entry, epoch, height uint64) (*rooms.Batch, bool) {
 // height because nobody signed it.
 func (c *Controller) batch(e *pb.Entry, b *rooms.Batch) (done, counts bool) {
 	height := c.height + 1
+	if height == c.cfg.Start+1 && c.chain.Epoch > 1 && !b.Begins() {
+		return true, false // an epoch begins by saying so
+	}
 	if height <= c.chain.Height {
 		for _, it := range c.ordered(e.GetTerm()) {
 			delete(c.queued, it.id) // certified by others before it was run here

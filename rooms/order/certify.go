@@ -47,7 +47,9 @@ func (c *Controller) sign(s *step) {
 		return
 	}
 	height := s.header.Height
-	if before, ok := c.signed[height]; !ok {
+	if before, ok := c.signed[height]; c.ended && before != s.hash {
+		return
+	} else if !ok {
 		c.signed[height] = s.hash
 		c.records = append(c.records, Record{Signed: &Signed{Epoch: s.header.Epoch, Height: height, Header: s.hash}})
 	} else if before != s.hash {

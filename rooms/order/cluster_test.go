@@ -26,20 +26,23 @@ func key(i int) ed25519.PrivateKey {
 func nodeID(i int) rooms.NodeID { return rooms.NodeOf(key(i).Public().(ed25519.PublicKey)) }
 
 // everybody is a directory that admits all.
-type everybody struct{ version uint64 }
+type everybody struct {
+	version uint64
+	epochs  []rooms.EpochRecord
+}
 
 func (v everybody) Member(string, string) bool      { return false }
 func (v everybody) Version() uint64                 { return v.version }
 func (v everybody) Signs(string, rooms.NodeID) bool { return true }
 func (v everybody) HasAccount(string) bool          { return false }
 func (v everybody) Epochs(rooms.RoomID) []rooms.EpochRecord {
-	return nil
+	return v.epochs
 }
 func (v everybody) Node(id rooms.NodeID) (rooms.NodeRecord, bool) {
 	return rooms.NodeRecord{ID: id}, true
 }
-func noViewAbove(n uint64) func(uint64) (rooms.View, bool) {
-	return func(v uint64) (rooms.View, bool) { return everybody{v}, v <= n }
+func (c *cluster) noViewAbove(n uint64) func(uint64) (rooms.View, bool) {
+	return func(v uint64) (rooms.View, bool) { return everybody{v, c.epochs}, v <= n }
 }
 
 var _ rooms.View = everybody{}
@@ -59,10 +62,11 @@ type host struct {
 	lives     uint64
 	broken    error
 	returned  int
-	readies   int                   // handled so far
-	cutAt     int                   // crash at this Ready, 0: never
-	cutAfter  bool                  // … after it was stored
-	signs     map[uint64]rooms.Hash // every header ever signed here, by height
+	readies   int                      // handled so far
+	cutAt     int                      // crash at this Ready, 0: never
+	cutAfter  bool                     // … after it was stored
+	signs     map[[2]uint64]rooms.Hash // every header ever signed here, by epoch and height
+	ended     uint64                   // newest epoch in which it promised to sign nothing more
 }
 
 type packet struct {
@@ -83,6 +87,7 @@ type cluster struct {
 	founded []rooms.NodeID
 	keep    int
 	count   map[rooms.NodeID]uint64
+	epochs  []rooms.EpochRecord // after the first
 }
 
 func newCluster(t testing.TB, nodes, voters int) *cluster {
@@ -96,7 +101,7 @@ func newCluster(t testing.TB, nodes, voters int) *cluster {
 	}
 	rooms.SortNodes(c.founded)
 	for i := range nodes {
-		h := &host{t: t, c: c, i: i, id: nodeID(i), disk: &order.Restored{}, chain: c.newChain(), signs: map[uint64]rooms.Hash{}}
+		h := &host{t: t, c: c, i: i, id: nodeID(i), disk: &order.Restored{}, chain: c.newChain(), signs: map[[2]uint64]rooms.Hash{}}
 		c.hosts = append(c.hosts, h)
 		c.byID[h.id] = h
 		if i < voters {
@@ -124,16 +129,22 @@ func (h *host) tryStart() error {
 		return err
 	}
 	h.lives++
-	ctl, err := order.New(order.Config{
+	cfg := order.Config{
 		Self: h.id, Key: key(h.i), Chain: chain, Restored: h.disk.Clone(), Incarnation: uint64(h.c.now) + h.lives, Rand: h.c.rng.IntN,
 		Founding: slices.Contains(h.c.founded, h.id), Voters: h.c.founded,
 		ElectionTicks: 10, HeartbeatTicks: 1, PayloadHash: h.payload, Keep: h.c.keep,
-	})
+	}
+	if n := len(h.c.epochs); n > 0 && chain.Epoch == h.c.epochs[n-1].Epoch {
+		e := h.c.epochs[n-1]
+		cfg.Start, cfg.Voters, cfg.Founding = e.Start, e.Controllers, slices.Contains(e.Controllers, h.id)
+		cfg.Begin = chain.Beginning(everybody{e.From, h.c.epochs})
+	}
+	ctl, err := order.New(cfg)
 	if err != nil {
 		return err
 	}
 	h.ctl, h.broken = ctl, nil
-	h.ctl.DirectoryAt(noViewAbove(h.dirNewest), h.dirNewest)
+	h.ctl.DirectoryAt(h.c.noViewAbove(h.dirNewest), h.dirNewest)
 	return nil
 }
 
@@ -150,7 +161,7 @@ func (h *host) accept(d rooms.Decision) {
 	if err := h.chain.Check(&d); err != nil {
 		h.t.Fatalf("node %d: decision %d: %v", h.i, d.Header.Height, err)
 	}
-	if _, err := h.chain.Accept(&d, everybody{d.Header.Dir}, rooms.VerifySignature); err != nil {
+	if _, err := h.chain.Accept(&d, everybody{d.Header.Dir, h.c.epochs}, rooms.VerifySignature); err != nil {
 		h.t.Fatalf("node %d: %v", h.i, err)
 	}
 	h.log = append(h.log, d)
@@ -162,10 +173,16 @@ func (h *host) keep(recs []order.Record) {
 	for i := range recs {
 		h.disk.Apply(&recs[i])
 		if s := recs[i].Signed; s != nil {
-			if old, ok := h.signs[s.Height]; ok && old != s.Header {
+			at := [2]uint64{s.Epoch, s.Height}
+			if old, ok := h.signs[at]; ok && old != s.Header {
 				h.t.Fatalf("node %d signs two headers at height %d", h.i, s.Height)
 			}
-			h.signs[s.Height] = s.Header
+			h.signs[at] = s.Header
+			if s.Height == order.EndOfEpoch {
+				h.ended = max(h.ended, s.Epoch)
+			} else if s.Epoch <= h.ended {
+				h.t.Fatalf("node %d signs at height %d in epoch %d, which it has ended", h.i, s.Height, s.Epoch)
+			}
 		}
 	}
 }

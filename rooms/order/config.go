@@ -37,6 +37,10 @@ type Config struct {
 	// records nor decisions.
 	Founding bool
 	Voters   []rooms.NodeID // founding only
+	// Start is the height at which the chain's epoch starts, 0 in the first. Who stands there founds the epoch's raft group with the others, as it does
+	// at height 0.
+	Start uint64
+	Begin *rooms.Begin // the request with which the epoch begins; nil in the first one, and when it is begun
 
 	HeartbeatTicks int // ticks between heartbeats of a leader, at least 1; 0: 1
 	ElectionTicks  int // ticks without a leader before a campaign; the real number is up to twice that. 0: 10
@@ -106,15 +110,18 @@ func New(cfg Config) (c *Controller, err error) {
 		stored = &Restored{}
 	}
 	for _, s := range stored.Signed {
-		if s.Epoch == c.chain.Epoch && s.Height > c.certified {
+		if s.Epoch == c.chain.Epoch && s.Height > c.certified && s.Height != EndOfEpoch {
 			c.signed[s.Height] = s.Header
 		}
+	}
+	if stored, err = c.ofThisEpoch(stored); err != nil {
+		return nil, err
 	}
 	if stored.Alive && stored.Snapshot == nil {
 		// A life that never took hold, or one of which the rest was deleted: either way the next one gets another number.
 		stored = stored.Drop()
 	}
-	c.cfg.Founding = c.cfg.Founding && !stored.Alive && !stored.Lived && c.chain.Height == 0
+	c.cfg.Founding = c.cfg.Founding && !stored.Alive && !stored.Lived && c.chain.Height == c.cfg.Start
 	if !stored.Alive {
 		if stored, err = c.born(stored); err != nil {
 			return nil, err
@@ -129,22 +136,26 @@ func New(cfg Config) (c *Controller, err error) {
 
 // born begins a life: it returns what the first records add up to.
 func (c *Controller) born(old *Restored) (*Restored, error) {
-	life := Born{Incarnation: c.cfg.Incarnation}
+	first := firstLife(c.chain.Epoch)
+	life := Born{Incarnation: first | c.cfg.Incarnation&(1<<lifeBits-1)}
 	if c.cfg.Founding {
-		life.Incarnation = 0
-	} else if life.Incarnation == 0 || old.Lived && life.Incarnation <= old.Incarnation || life.Incarnation > math.MaxInt64 {
+		life.Incarnation = first
+	} else if life.Incarnation == first || old.Lived && life.Incarnation <= old.Incarnation || life.Incarnation > math.MaxInt64 {
 		return nil, fmt.Errorf("new controller: incarnation %d of a new life is not above %d", life.Incarnation, old.Incarnation)
 	}
 	r := &Restored{}
 	c.records = append(c.records, Record{Born: &life})
+	if c.chain.Epoch > 1 { // also when this node gave no statement: it knows of the new epoch now
+		c.records = append(c.records, Record{Signed: &Signed{Epoch: c.chain.Epoch - 1, Height: EndOfEpoch}})
+	}
 	if c.cfg.Founding {
 		conf := Conf{}
 		for _, n := range c.cfg.Voters {
-			conf.Voters = append(conf.Voters, Member{Node: n})
+			conf.Voters = append(conf.Voters, Member{Node: n, Incarnation: first})
 		}
 		sortMembers(conf.Voters)
 		c.records = append(c.records,
-			Record{Snapshot: &Snapshot{Index: 1, Term: 1, Head: c.chain.Room, Conf: conf}}, Record{Hard: &Hard{Term: 1, Commit: 1}})
+			Record{Snapshot: &Snapshot{Index: 1, Term: 1, Height: c.cfg.Start, Head: c.chain.Head, Conf: conf}}, Record{Hard: &Hard{Term: 1, Commit: 1}})
 	}
 	for i := range c.records {
 		r.Apply(&c.records[i])

@@ -102,6 +102,11 @@ type Controller struct {
 	busy      bool          // a Ready is out, Stored is due
 	broken    error
 	told      bool // that it is broken
+
+	// The end of the epoch.
+	ended     bool // nothing more is signed
+	endOut    bool // … which the Ready that is out makes durable
+	endStored bool // … and is durable
 }
 
 // Step takes a message from an authenticated sender. It returns an error for everything that is not a well-formed message of somebody

@@ -21,6 +21,7 @@
 //
 //   - No two headers are signed for one (epoch, height), across restarts: the [Signed] record is durable before the signature leaves, and
 //     stays until a decision at that height is durable.
+//   - Who has ended an epoch, durably, signs no header in it any more. What is of another epoch is refused, and its raft state is void.
 //   - An entry gives a height, or not, by its bytes and its place in the log alone, so all controllers count alike.
 //   - Knowledge that an entry is committed is stored with the next entries, so a configuration is never forgotten by who acted on it.
 //   - A step above a change of controllers is run only when that change is certified.
@@ -30,5 +31,5 @@
 // Nothing here reads a clock, the network, the disk or global randomness, and there is no goroutine. Not safe for concurrent use. Disk, network
 // and time are rooms/replica's subject. etcd raft may be imported here alone.
 //
-// Read in this order: config.go, record.go, ready.go, apply.go, certify.go, members.go, wire.go.
+// Read in this order: config.go, record.go, ready.go, apply.go, certify.go, members.go, epoch.go, wire.go.
 package order

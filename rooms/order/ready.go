@@ -66,7 +66,7 @@ func (c *Controller) Ready() (rd Ready, ok bool) {
 	rd.Decisions, c.decisions = c.decisions, nil
 	rd.Returned, c.returned = c.returned, nil
 	ok = len(rd.Records)+len(rd.Early)+len(rd.Messages)+len(rd.Decisions)+len(rd.Returned)+len(c.acks) > 0 || rd.Behind > 0
-	c.busy = ok
+	c.busy, c.endOut = ok, c.ended
 	return rd, ok
 }
 
@@ -75,7 +75,7 @@ func (c *Controller) Stored() {
 	if !c.busy {
 		return
 	}
-	c.busy = false
+	c.busy, c.endStored = false, c.endOut
 	if c.broken != nil {
 		return
 	}

@@ -227,7 +227,7 @@ func TestApplicationWaitsForTheDirectory(t *testing.T) {
 	c.say(2)
 	l := c.leader()
 	l.dirNewest = 3
-	l.ctl.DirectoryAt(noViewAbove(3), 3)
+	l.ctl.DirectoryAt(c.noViewAbove(3), 3)
 	c.order0(t, l)
 	for _, h := range c.hosts {
 		if s := h.ctl.Status(); h != l && (s.Tentative != 2 || s.Commit != l.ctl.Status().Commit) {
@@ -236,7 +236,7 @@ func TestApplicationWaitsForTheDirectory(t *testing.T) {
 	}
 	for _, h := range c.hosts {
 		h.dirNewest = 3
-		h.ctl.DirectoryAt(noViewAbove(3), 3)
+		h.ctl.DirectoryAt(c.noViewAbove(3), 3)
 	}
 	c.until("all have it", c.allAt(3))
 }
@@ -268,7 +268,7 @@ func TestLeaderHoldsBackWhatNeedsANewerDirectory(t *testing.T) {
 	if len(h.log) != 1 {
 		t.Fatalf("%d decisions before the directory came", len(h.log))
 	}
-	h.ctl.DirectoryAt(noViewAbove(5), 5)
+	h.ctl.DirectoryAt(c.noViewAbove(5), 5)
 	c.tick(1)
 	if len(h.log) != 2 || len(h.log[1].Batch.Requests) != 2 || h.log[1].Header.Dir != 5 {
 		t.Errorf("after the directory came: %d decisions", len(h.log))

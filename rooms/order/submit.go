@@ -160,35 +160,46 @@ func (c *Controller) lead() {
 }
 
 // alone reports whether the operation needs a batch of its own: what it changes decides who may certify what follows.
-func alone(op rooms.Op) bool { return op == rooms.OpReconfigure || op == rooms.OpClose }
+func alone(op rooms.Op) bool {
+	return op == rooms.OpReconfigure || op == rooms.OpClose || op == rooms.OpBegin
+}
 
 // propose puts what waits into batches, as long as few enough are under way.
 func (c *Controller) propose() {
-	for len(c.queue) > 0 && c.ledTerm != 0 && c.appliedTerm == c.ledTerm && len(c.proposed)+len(c.open) < MaxUnderWay && !c.barrier() {
+	c.begin()
+	for len(c.queue) > 0 && !c.chain.Unbegun() && c.ledTerm != 0 && c.appliedTerm == c.ledTerm && len(c.proposed)+len(c.open) < MaxUnderWay && !c.barrier() {
 		items := c.take()
 		if len(items) == 0 {
 			return
 		}
-		// Entries of earlier terms have all been run, and of this term nobody else proposes: the batch's place is known.
-		b := &rooms.Batch{
-			Epoch: c.chain.Epoch, Term: c.ledTerm, Height: c.height + 1 + uint64(len(c.proposed)), Time: c.now, Dir: c.newest,
-		}
-		if c.isDirectory {
-			b.Dir = c.chain.Height
-		}
-		for _, it := range items {
-			b.Requests = append(b.Requests, *it.r)
-		}
-		b.Sign(c.chain.Room, c.cfg.Key)
-		if err := c.rn.Propose(rooms.Marshal(b)); err != nil {
+		if !c.put(items) {
 			c.queue = append(items, c.queue...)
 			for _, it := range items {
 				c.qBytes += it.size
 			}
 			return
 		}
-		c.proposed = append(c.proposed, items)
 	}
+}
+
+// put proposes a batch of these requests; false: raft does not take it now.
+func (c *Controller) put(items []*item) bool {
+	// Entries of earlier terms have all been run, and of this term nobody else proposes: the batch's place is known.
+	b := &rooms.Batch{
+		Epoch: c.chain.Epoch, Term: c.ledTerm, Height: c.height + 1 + uint64(len(c.proposed)), Time: c.now, Dir: c.newest,
+	}
+	if c.isDirectory {
+		b.Dir = c.chain.Height
+	}
+	for _, it := range items {
+		b.Requests = append(b.Requests, *it.r)
+	}
+	b.Sign(c.chain.Room, c.cfg.Key)
+	if err := c.rn.Propose(rooms.Marshal(b)); err != nil {
+		return false
+	}
+	c.proposed = append(c.proposed, items)
+	return true
 }
 
 // barrier reports whether a batch is under way above which nothing is proposed.

@@ -27,6 +27,7 @@ type envelope struct {
 	Hello   *helloMessage
 	Bye     *byeMessage
 	Commit  *commitMessage
+	Ended   uint64 // epochs of the room that ended before the sender's: what is of another epoch is refused
 }
 
 // raftMessage is the part of raftpb.Message that controllers use.
@@ -101,12 +102,12 @@ const forced = "CampaignTransfer"
 
 // send queues a message for after the next storing.
 func (c *Controller) send(to rooms.NodeID, e *envelope) {
-	e.Version = version
+	e.Version, e.Ended = version, c.chain.Epoch-1
 	c.outbox = append(c.outbox, Message{To: to, Data: rooms.Marshal(e)})
 }
 
 func (c *Controller) sendAll(to []rooms.NodeID, e *envelope) {
-	e.Version = version
+	e.Version, e.Ended = version, c.chain.Epoch-1
 	var data []byte
 	for _, n := range to {
 		if n == c.cfg.Self {
@@ -139,7 +140,7 @@ func (c *Controller) outgoing(m *pb.Message) (Message, bool) {
 		}
 		r.Snapshot = &snap
 	}
-	return Message{To: to.Node, Data: rooms.Marshal(&envelope{Version: version, Raft: r})}, true
+	return Message{To: to.Node, Data: rooms.Marshal(&envelope{Version: version, Raft: r, Ended: c.chain.Epoch - 1})}, true
 }
 
 // receive takes a decoded envelope.
@@ -153,6 +154,8 @@ func (c *Controller) receive(from rooms.NodeID, e *envelope) error {
 	switch {
 	case e.Version != version:
 		return fmt.Errorf("step: envelope version %d is not known here", e.Version)
+	case e.Ended != c.chain.Epoch-1:
+		return ErrEpoch
 	case parts != 1:
 		return errors.New("step: an envelope holds one part")
 	case e.Hello != nil:
@@ -309,7 +312,7 @@ func (c *Controller) checkRaft(from rooms.NodeID, r *raftMessage) error {
 		index, term = e.Index, e.Term
 	}
 	if s := r.Snapshot; s != nil {
-		if s.Index == 0 || s.Index >= maxIndex || s.Term == 0 || s.Term > r.Term || s.Height >= s.Index || s.Reset {
+		if s.Index == 0 || s.Index >= maxIndex || s.Term == 0 || s.Term > r.Term || s.Height < c.cfg.Start || s.Height-c.cfg.Start >= s.Index || s.Reset {
 			return bad("impossible snapshot")
 		}
 		if err := checkConf(&s.Conf); err != nil {

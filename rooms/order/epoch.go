@@ -1,0 +1,134 @@
+package order
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+
+	"warren/rooms"
+)
+
+// A new epoch begins with fresh raft state: members of another life, whose numbers say the epoch, so that nothing of an earlier one can be taken for
+// theirs. What was promised stays: the end of an epoch is itself a promise, at a height that no decision reaches.
+
+// EndOfEpoch is the height of the Signed record by which a controller promises to sign nothing more in that epoch, and in none before it.
+const EndOfEpoch = math.MaxUint64
+
+// lifeBits is how many bits of an incarnation number the lives within an epoch: times in ms for thousands of years.
+const lifeBits = 48
+
+// ErrEpoch is Step's answer to a message of another epoch.
+var ErrEpoch = errors.New("step: of another epoch of the room")
+
+// firstLife is the incarnation of the members with which an epoch begins.
+func firstLife(epoch uint64) uint64 { return (epoch - 1) << lifeBits }
+
+// epochOf returns the epoch in which an incarnation lives.
+func epochOf(incarnation uint64) uint64 { return incarnation>>lifeBits + 1 }
+
+// ofThisEpoch returns what of the stored state counts in the chain's epoch: of a life in an earlier one the promises only.
+func (c *Controller) ofThisEpoch(r *Restored) (*Restored, error) {
+	for _, s := range r.Signed {
+		if s.Height == EndOfEpoch && s.Epoch >= c.chain.Epoch {
+			c.ended, c.endStored = true, true
+		}
+	}
+	switch life := epochOf(r.Incarnation); {
+	case !r.Alive && !r.Lived, life == c.chain.Epoch:
+		return r, nil
+	case life > c.chain.Epoch:
+		return nil, fmt.Errorf("%w: the chain is in epoch %d, the log in epoch %d", ErrBehind, c.chain.Epoch, life)
+	}
+	return &Restored{Incarnation: r.Incarnation, Signed: r.Signed}, nil
+}
+
+// End ends the epoch here: the controller signs nothing that it has not signed already. When Ended returns true, that is durable, and Promises may
+// be stated.
+func (c *Controller) End() {
+	if c.broken != nil || c.ended {
+		return
+	}
+	c.ended = true
+	c.records = append(c.records, Record{Signed: &Signed{Epoch: c.chain.Epoch, Height: EndOfEpoch}})
+}
+
+// Ended reports whether it is durable that this controller signs nothing more in this epoch.
+func (c *Controller) Ended() bool { return c.endStored }
+
+// Promises returns what this controller has signed above the certified head, in this life or an earlier one, ascending by height.
+func (c *Controller) Promises() []rooms.Promise {
+	var out []rooms.Promise
+	for height, h := range c.signed {
+		if height <= c.certified {
+			continue
+		}
+		p := rooms.Promise{Height: height, Header: h}
+		if s := c.step(height); s != nil && s.hash == h {
+			p.Change = !slices.Equal(s.controllers, s.after)
+		}
+		out = append(out, p)
+	}
+	slices.SortFunc(out, func(a, b rooms.Promise) int {
+		if a.Height < b.Height {
+			return -1
+		}
+		return 1
+	})
+	return out[:min(len(out), rooms.MaxPromises)]
+}
+
+// step returns the open step at a height, or nil.
+func (c *Controller) step(height uint64) *step {
+	if height <= c.certified || height > c.chain.Height {
+		return nil
+	}
+	return c.open[height-c.certified-1]
+}
+
+// Header returns the header that this controller computed at a height above the certified head, if it is that one.
+func (c *Controller) Header(height uint64, hash rooms.Hash) (rooms.Header, bool) {
+	if s := c.step(height); s != nil && s.hash == hash {
+		return s.header, true
+	}
+	return rooms.Header{}, false
+}
+
+// Carry takes the directory's word for the headers up to start, the last of which is at start: they count as certified, and come as decisions with the
+// next Ready, with whatever signatures there are.
+func (c *Controller) Carry(start uint64, headers []rooms.Hash) {
+	if c.broken != nil {
+		return
+	}
+	defer c.guard(nil)
+	for i, h := range headers {
+		height := start - uint64(len(headers)-1-i)
+		if height <= c.certified {
+			continue
+		}
+		s := c.step(height)
+		if s == nil || s.hash != h {
+			break
+		}
+		if s.cert == nil {
+			s.cert = rooms.Certificate{}
+			for _, n := range s.controllers {
+				if sig, ok := s.sigs[n]; ok {
+					s.cert = append(s.cert, sig)
+				}
+			}
+		}
+	}
+	c.settle()
+}
+
+// begin puts the first request of an epoch in order: what happened, in the room's own log, before anything else.
+func (c *Controller) begin() {
+	if c.cfg.Begin == nil || !c.chain.Unbegun() || c.ledTerm == 0 || c.appliedTerm != c.ledTerm || len(c.proposed)+len(c.open) > 0 {
+		return
+	}
+	r := rooms.NewRequest(c.chain.Room, "", "", c.cfg.Begin)
+	r.Counter = c.chain.Machine.Base().Counters[c.cfg.Self] + 1
+	r.Sign(c.cfg.Key)
+	c.put([]*item{{r: &r, id: r.ID(), at: c.now}})
+}

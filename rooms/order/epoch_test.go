@@ -1,0 +1,248 @@
+package order_test
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"testing"
+
+	"warren/rooms"
+	"warren/rooms/errs"
+	"warren/rooms/order"
+)
+
+// state gathers the statements of the running nodes, as their replicas would: each ends the epoch, durably, and says what it knows.
+func (c *cluster) state() (rooms.RoomRecord, []rooms.Statement) {
+	c.t.Helper()
+	rec := rooms.RoomRecord{ID: c.room, Now: c.founded, FloorHead: c.room, Epochs: c.epochs}
+	if n := len(c.epochs); n > 0 {
+		e := c.epochs[n-1]
+		rec.Now, rec.Floor, rec.FloorHead, rec.Since = e.Controllers, e.Start, e.Head, e.Start+1
+	}
+	var list []rooms.Statement
+	for _, h := range c.hosts {
+		if h.ctl == nil {
+			continue
+		}
+		if h.ctl.End(); !h.ctl.Ended() {
+			h.turn()
+		}
+		if !h.ctl.Ended() {
+			c.t.Fatalf("node %d cannot end the epoch", h.i)
+		}
+		s := rooms.Statement{
+			Epoch: h.chain.Epoch, Since: h.chain.Machine.Base().Since, Height: h.chain.Height, Head: h.chain.Head, Promises: h.ctl.Promises(),
+		}
+		if s.Height > rec.Floor {
+			d := h.log[s.Height-1]
+			s.Header, s.Cert = &d.Header, d.Cert
+		}
+		s.Sign(c.room, key(h.i))
+		if err := rec.CheckStatement(&s); err != nil {
+			c.t.Fatalf("node %d: %v", h.i, err)
+		}
+		list = append(list, s)
+	}
+	return rec, list
+}
+
+// newEpoch makes the next epoch of what the running nodes state, and takes them there.
+func (c *cluster) newEpoch() rooms.EpochRecord {
+	c.t.Helper()
+	rec, list := c.state()
+	tally, err := rec.Tally(list)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	carried, err := tally.Carry(func(height uint64, head rooms.Hash) (rooms.Header, bool) {
+		for _, h := range c.hosts {
+			if h.ctl != nil {
+				if header, ok := h.ctl.Header(height, head); ok {
+					return header, true
+				}
+			}
+		}
+		return rooms.Header{}, false
+	})
+	if err != nil || !tally.Enough() {
+		c.t.Fatalf("the statements do not suffice: %v", err)
+	}
+	e := rooms.EpochRecord{
+		Epoch: rec.Epoch() + 1, Start: tally.Height + uint64(len(carried)), Head: tally.Head, Controllers: rec.Now, Of: uint32(len(rec.Now)), Silent: tally.Silent,
+	}
+	for i := range carried {
+		e.Head = carried[i].Hash()
+		e.Carried = append(e.Carried, e.Head)
+	}
+	c.epochs = append(c.epochs, e)
+	for _, h := range c.hosts {
+		h.chain.Learn(everybody{0, c.epochs})
+		if h.ctl != nil {
+			h.ctl.Carry(e.Start, e.Carried)
+			h.turn()
+		}
+	}
+	for _, h := range c.hosts {
+		if h.ctl == nil {
+			continue
+		}
+		h.ctl = nil
+		h.catchUp(e.Start)
+		h.chain.Learn(everybody{0, c.epochs})
+		if h.chain.Epoch != e.Epoch || h.chain.Height != e.Start {
+			c.t.Fatalf("node %d stands in epoch %d at height %d", h.i, h.chain.Epoch, h.chain.Height)
+		}
+		h.start()
+	}
+	return e
+}
+
+// promise makes a node believe that it has signed another header at a height, as if its state had been another then.
+func (h *host) promise(height uint64, header rooms.Hash) {
+	h.ctl = nil
+	h.keep([]order.Record{{Signed: &order.Signed{Epoch: h.chain.Epoch, Height: height, Header: header}}})
+	h.start()
+}
+
+// revive brings back controllers that have stopped, as members of a new life.
+func (c *cluster) revive() {
+	for _, h := range c.hosts {
+		if h.ctl == nil && h.broken != nil {
+			h.disk = h.disk.Drop()
+			h.start()
+		}
+	}
+}
+
+func TestADivergenceBelowCertificationEndsInANewEpoch(t *testing.T) {
+	for _, carried := range []int{0, 1} {
+		t.Run(fmt.Sprint(carried, " carried over"), func(t *testing.T) {
+			c := newCluster(t, 4, 4)
+			c.say(3)
+			height := c.same()
+			var old []packet
+			c.drop = func(p packet) bool { // what three of them sign is not heard of, if it is to be carried over
+				old = append(old, p)
+				return carried > 0 && order.KindOf(p.data) == "sign"
+			}
+			c.hosts[0].promise(height+1, rooms.Hash{'x'})
+			if carried == 0 {
+				c.hosts[1].promise(height+1, rooms.Hash{'z'})
+			}
+			c.leader()
+			r := c.request(3, "three", &rooms.Enter{View: "test"})
+			for range 40 { // whoever leads puts it in order; it cannot be certified
+				for _, h := range c.hosts {
+					if h.ctl != nil {
+						h.ctl.Submit(c.now, r)
+					}
+				}
+				c.tick(1)
+				c.revive()
+			}
+			if got := c.hosts[3].chain.Height; got != height {
+				t.Fatalf("it was certified at height %d", got)
+			}
+			c.drop = nil
+			e := c.newEpoch()
+			if e.Epoch != 2 || e.Start != height+uint64(carried) || len(e.Carried) != carried {
+				t.Fatalf("the epoch is %+v", e)
+			}
+			c.say(3)
+			c.tick(5)
+			top := c.same()
+			first := c.hosts[2].log[e.Start]
+			if !first.Batch.Begins() || first.Verdicts.At(0) != errs.OK || first.Header.Epoch != 2 {
+				t.Errorf("the epoch begins with %+v", first.Header)
+			}
+			if top < e.Start+3 {
+				t.Errorf("it goes on to height %d only", top)
+			}
+			for _, p := range old {
+				if err := c.byID[p.to].ctl.Step(c.now, p.from, p.data); !errors.Is(err, order.ErrEpoch) {
+					t.Fatalf("a message of the old epoch: %v", err)
+				}
+			}
+			// All of them restart from what is on their disks, and the epoch goes on.
+			for _, h := range c.hosts {
+				h.ctl = nil
+				h.start()
+			}
+			c.say(2)
+			c.tick(5)
+			if got := c.same(); got < top+2 {
+				t.Errorf("after a restart it goes on to height %d only", got)
+			}
+		})
+	}
+}
+
+// TestANodeThatGaveNoStatementJoinsTheNewEpoch: it was away, with a promise of its own, and comes back by its disk.
+func TestANodeThatGaveNoStatementJoinsTheNewEpoch(t *testing.T) {
+	c := newCluster(t, 4, 4)
+	c.say(2)
+	away := c.hosts[3]
+	away.ctl = nil
+	away.keep([]order.Record{{Signed: &order.Signed{Epoch: 1, Height: away.chain.Height + 1, Header: rooms.Hash{'x'}}}})
+	c.say(1)
+	c.newEpoch()
+	c.say(2)
+	away.catchUp(100)
+	away.start() // its chain has come to the new epoch, its disk holds raft state of the old one
+	c.tick(40)
+	c.say(2)
+	c.tick(5)
+	c.same()
+	if away.ended != 1 {
+		t.Error("it may sign in the first epoch still")
+	}
+	if s := away.ctl.Status(); s.Role != order.Follower {
+		t.Errorf("it is a %v of %+v", s.Role, s)
+	}
+}
+
+func TestTheEndOfAnEpochSurvivesARestart(t *testing.T) {
+	c := newCluster(t, 4, 4)
+	c.say(2)
+	height := c.same()
+	for _, h := range c.hosts {
+		h.ctl.End()
+		h.turn()
+		h.ctl = nil
+		h.start()
+		if !h.ctl.Ended() {
+			t.Fatal("it has forgotten")
+		}
+	}
+	l := c.leader()
+	l.ctl.Submit(c.now, c.request(0, "zero", &rooms.Say{Text: "x"}))
+	c.tick(40)
+	if c.same() != height {
+		t.Error("something was signed")
+	}
+	for _, h := range c.hosts {
+		if len(h.ctl.Promises()) != 0 {
+			t.Error("something was promised")
+		}
+	}
+}
+
+// TestAChainBehindTheStoredEpoch: raft state of an epoch to which the chain has not come is no use yet, and nothing is signed with it.
+func TestAChainBehindTheStoredEpoch(t *testing.T) {
+	c := newCluster(t, 3, 3)
+	c.say(1)
+	old := slices.Clone(c.hosts[0].log)
+	c.newEpoch()
+	c.say(1)
+	h := c.hosts[0]
+	h.ctl, h.chain, h.log = nil, c.newChain(), nil
+	saved := c.epochs
+	c.epochs = nil
+	for _, d := range old {
+		h.accept(d)
+	}
+	if err := h.tryStart(); !errors.Is(err, order.ErrBehind) {
+		t.Errorf("it starts: %v", err)
+	}
+	c.epochs = saved
+}
