@@ -27,6 +27,8 @@ func bucketOf(t replica.Table) store.Bucket {
 		return store.Raft
 	case replica.Ids:
 		return store.Index
+	case replica.Outbox:
+		return store.Outbox
 	}
 	return store.Meta
 }

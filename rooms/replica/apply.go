@@ -139,7 +139,8 @@ func (r *Replica) apply(d *rooms.Decision, own bool) {
 	for i := range events {
 		r.dispatch(&events[i], cookies[i])
 	}
-	r.out.decided(r, d, counter)
+	r.decided(d, counter)
+	r.settleRumours(events)
 	r.releaseSyncs()
 	if r.directory {
 		r.h.directoryMoved()

@@ -19,6 +19,7 @@ const (
 	Raft                   // room ‖ kind ‖ index BE → record of rooms/order
 	Held                   // room → 1: this node keeps a copy, awake; or the record of a parked one (rest.go)
 	Ids                    // room ‖ segment BE → index of public ids, see ids.go
+	Outbox                 // room ‖ counter BE → what was said at this node while the room was frozen, and has no verdict
 )
 
 // Change is one step of an atomic write: a put, the deletion of Key (Value nil), or of all keys in [Key, To).
@@ -102,6 +103,12 @@ const (
 	giveUpAfter     = 10 * time.Minute       // a wish without verdict is given up: who waits for it has gone away by then
 	importTime      = 10 * time.Second       // for ordering an import in the directory
 	frozenAfter     = 3 * time.Second        // a wish without verdict for so long means that the room is frozen, whatever liveness says
+	provisionalLife = 24 * time.Hour         // what was said while frozen and could not be ordered for so long is withdrawn: the talk has moved on
+	maxSaid         = 256                    // provisional messages of this node in one room; more are refused as busy
+	maxSaidBy       = 64                     // of these, of one author
+	maxRumours      = 1024                   // provisional messages of other nodes in one room that are remembered; more are not shown before they are ordered
+	maxRumoursOf    = maxSaid                // of these, of one node
+	counterAhead    = 2 * maxPending         // a provisional message's counter is at most so far above its node's last: what may wait there, twice
 	askEvery        = 200 * time.Millisecond // a question for the room's head is repeated after this
 	subscribeEvery  = 4 * time.Second
 	subscriberLife  = 12 * time.Second

@@ -80,6 +80,11 @@ func (r *Replica) frame(f inFrame) {
 		}
 	case frameSignal:
 		r.signalled(f.from, f.Data)
+	case frameProvisional:
+		var req rooms.Request
+		if len(f.Data) <= rooms.MaxRequest && rooms.Unmarshal(f.Data, &req) == nil {
+			r.heardSay(&req)
+		}
 	}
 }
 
@@ -176,6 +181,9 @@ func (r *Replica) sync(w *syncWait) {
 	switch {
 	case r.broken != nil:
 		w.done(errs.Internal)
+		return
+	case r.cut && !w.own && !r.directory:
+		w.done(errs.Frozen)
 		return
 	case r.leads:
 		w.done(nil)
@@ -346,6 +354,9 @@ func (r *Replica) peer(id rooms.NodeID, up bool) {
 	if up {
 		if id == r.source || slices.Contains(r.controllers(), id) {
 			r.asked = time.Time{}
+		}
+		if r.frozen {
+			r.respread(id)
 		}
 		return
 	}

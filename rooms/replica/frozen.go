@@ -1,30 +1,29 @@
 package replica
 
 import (
+	"slices"
 	"time"
 
 	"warren/rooms"
+	"warren/rooms/errs"
 )
 
 // tickFrozen says aloud when the room cannot order anything, and when it can again: fewer controllers than a quorum are heard, or a wish of
 // this node has waited too long, or the copy here is broken.
 func (r *Replica) tickFrozen(now time.Time) {
-	list := r.controllers()
-	heard := 0
-	for _, c := range list {
-		if r.h.alive(c) {
-			heard++
-		}
-	}
+	r.tickCut(now)
 	waiting := len(r.out.pending) > 0 && now.Sub(r.out.pending[0].since) > frozenAfter
-	frozen := heard < rooms.Quorum(len(list)) || waiting || r.broken != nil
+	frozen := r.cut || waiting || r.broken != nil
 	if frozen == r.frozen {
 		return
 	}
 	r.mu.Lock()
 	r.frozen = frozen
 	r.mu.Unlock()
-	r.h.log.Info("frozen", "room", r.id.Short(), "frozen", frozen, "heard", heard, "controllers", len(list))
+	r.h.log.Info("frozen", "room", r.id.Short(), "frozen", frozen, "cut", r.cut, "waiting", len(r.out.pending))
+	if frozen && r.broken == nil && !r.cut {
+		r.promote()
+	}
 	r.watchMu.Lock()
 	fs := make([]func(bool), 0, len(r.freezes))
 	for id := range r.nextID {
@@ -35,6 +34,51 @@ func (r *Replica) tickFrozen(now time.Time) {
 	r.watchMu.Unlock()
 	for _, f := range fs {
 		f(frozen)
+	}
+}
+
+// tickCut follows whether a quorum of controllers is heard. A node that has just started has not heard anybody yet, and a copy that has not
+// caught up may know only those who controlled the room once.
+func (r *Replica) tickCut(now time.Time) {
+	heard := r.heardQuorum(r.controllers())
+	if !heard && !r.directory {
+		r.h.Directory(func(d *rooms.Directory) { heard = r.heardQuorum(d.Rooms[r.id].Now) })
+	}
+	r.met = r.met || heard
+	cut := !heard && (r.met || now.Sub(r.h.from) > frozenAfter)
+	if cut == r.cut {
+		return
+	}
+	if r.cut = cut; !cut {
+		return
+	}
+	r.reopen()
+	if !r.directory {
+		r.frozenSyncs()
+	}
+}
+
+func (r *Replica) heardQuorum(list []rooms.NodeID) bool {
+	heard := 0
+	for _, c := range list {
+		if r.h.alive(c) {
+			heard++
+		}
+	}
+	return len(list) > 0 && heard >= rooms.Quorum(len(list))
+}
+
+// frozenSyncs lets nobody wait for what nobody can tell.
+func (r *Replica) frozenSyncs() {
+	var gone []*syncWait
+	r.syncs = slices.DeleteFunc(r.syncs, func(w *syncWait) bool {
+		if !w.own {
+			gone = append(gone, w)
+		}
+		return !w.own
+	})
+	for _, w := range gone {
+		w.done(errs.Frozen)
 	}
 }
 

@@ -20,6 +20,7 @@ import (
 type Host struct {
 	cfg  Config
 	self rooms.NodeID
+	from time.Time // when it was made
 	log  *slog.Logger
 	sigs *verified
 	load load // frames that wait
@@ -45,7 +46,7 @@ type Host struct {
 func New(cfg Config) (*Host, error) {
 	cfg = cfg.withDefaults()
 	h := &Host{
-		cfg: cfg, self: rooms.NodeOf(cfg.Key.Public().(ed25519.PublicKey)), log: cfg.Logger, sigs: newVerified(verifiedEntries),
+		cfg: cfg, from: time.Now(), self: rooms.NodeOf(cfg.Key.Public().(ed25519.PublicKey)), log: cfg.Logger, sigs: newVerified(verifiedEntries),
 		load: load{by: map[rooms.NodeID]int{}}, copies: map[rooms.RoomID]*Replica{}, loading: map[rooms.RoomID]*loading{},
 		parked: map[rooms.RoomID]*resting{}, readers: make(chan struct{}, maxReaders),
 	}
@@ -510,7 +511,7 @@ func (h *Host) drop(id rooms.RoomID) {
 
 func (h *Host) forget(id rooms.RoomID) {
 	var changes []Change
-	for _, t := range []Table{Decisions, Snapshots, Raft, Ids} {
+	for _, t := range []Table{Decisions, Snapshots, Raft, Ids, Outbox} {
 		changes = append(changes, Change{Table: t, Key: id[:], To: after(id)})
 	}
 	h.cfg.Store.WriteLater(append(changes, Change{Table: Held, Key: id[:]}))

@@ -22,6 +22,12 @@ type wish struct {
 	cookie any
 	done   func(Outcome)
 	since  time.Time
+	again  bool // it was refused because this node had been declared gone, and is wished once more
+
+	// Of what is said while the room is frozen; see provisional.go.
+	fixed bool   // its counter never changes
+	said  bool   // people were shown it under its id
+	place *place // the counter is kept free, in case the author has to enter again; unsigned until that is known
 }
 
 func (w *wish) finish(err error) {
@@ -30,13 +36,14 @@ func (w *wish) finish(err error) {
 	}
 }
 
-// outbox holds the wishes of this node in one room, in the order of their counters. Owned by the copy's loop.
+// outbox holds the wishes of this node in one room, in the order of their counters, without gaps. Owned by the copy's loop.
 type outbox struct {
 	pending []*wish
 	sent    int       // of pending, how many were sent since the last resend
 	sentAt  time.Time // of the last send
 	again   bool      // resend at the next drive
 	tries   int
+	asking  bool // how far the room is has been asked, to fill the places
 }
 
 func (o *outbox) resendSoon() { o.again = len(o.pending) > 0 }
@@ -96,20 +103,26 @@ func (r *Replica) submit(account, nick string, b rooms.Body, cookie any, done fu
 	}
 	r.lastUse = w.since
 	r.wakeUp()
-	r.number(w, uint64(len(r.out.pending)))
+	if r.frozen && r.submitFrozen(w, b) {
+		return
+	}
+	r.number(w, len(r.out.pending))
 	r.out.pending = append(r.out.pending, w)
 	r.flush()
 }
 
 // number gives the wish the counter behind n others, and signs it.
-func (r *Replica) number(w *wish, n uint64) {
-	w.req.Counter = r.chain.Machine.Base().Counters[r.h.self] + n + 1
+func (r *Replica) number(w *wish, n int) {
+	w.req.Counter = r.counter() + uint64(n) + 1
 	if !r.directory {
 		w.req.Dir = r.h.dirHeight()
 	}
 	w.id = w.req.Sign(r.h.cfg.Key)
 	r.h.sigs.signed(&w.req, w.id)
 }
+
+// counter is the last of this node's counters that was used up.
+func (r *Replica) counter() uint64 { return r.chain.Machine.Base().Counters[r.h.self] }
 
 // flush sends what the window has room for.
 func (r *Replica) flush() {
@@ -128,14 +141,21 @@ func (r *Replica) resend() {
 	r.out.tries++
 	r.out.sent = 0
 	for r.out.sent < len(r.out.pending) && r.out.sent < window {
-		r.send(r.out.pending[r.out.sent], r.out.tries > 1)
+		if w := r.out.pending[r.out.sent]; w.open() {
+			break
+		} else {
+			r.send(w, r.out.tries > 1)
+		}
 		r.out.sent++
 	}
 	r.out.sentAt = time.Now()
 }
 
-// send hands one wish to the leading controller (or all). false: nobody to send to.
+// send hands one wish to the leading controller (or all). false: nobody to send to, or it is a place that is still to be filled.
 func (r *Replica) send(w *wish, all bool) bool {
+	if w.open() {
+		return false
+	}
 	if r.ctl != nil && r.submitHere(&w.req, r.h.self) && !all {
 		return true
 	}
@@ -175,23 +195,56 @@ func (r *Replica) tickOutbox(now time.Time) {
 		o.tries = 0
 		return
 	}
-	if now.Sub(o.pending[0].since) > giveUpAfter {
-		// Counters behind a wish that is given up can never be ordered: all go. What was sent may still be ordered.
-		kind := errs.Timeout
-		if r.leader.IsZero() {
-			kind = errs.Frozen
-		}
-		o.fail(kind)
-		return
-	}
+	r.giveUp(now)
+	r.fillPlaces()
 	if now.Sub(o.sentAt) > resendAfter {
 		r.resend()
 	}
 }
 
-// decided finishes the wishes that a decision gave a verdict to, and renumbers the rest when one of this node's counters went to a request
-// of an earlier life. counter is this node's last one before the decision.
-func (o *outbox) decided(r *Replica, d *rooms.Decision, counter uint64) {
+// giveUp ends wishes that got no verdict for too long. What was sent may still be ordered.
+func (r *Replica) giveUp(now time.Time) {
+	o := &r.out
+	kind := errs.Timeout
+	if r.leader.IsZero() {
+		kind = errs.Frozen
+	}
+	if !slices.ContainsFunc(o.pending, func(w *wish) bool { return w.fixed }) {
+		if now.Sub(o.pending[0].since) <= giveUpAfter {
+			return
+		}
+		// Counters behind a wish that is given up can never be ordered: all go, but for who leaves, whom nobody else takes out of the room.
+		old := o.pending
+		o.pending, o.sent = nil, 0
+		for _, w := range old {
+			if w.req.Op == rooms.OpLeave {
+				w.since = now
+				r.number(w, len(o.pending))
+				o.pending = append(o.pending, w)
+			}
+		}
+		for _, w := range old {
+			if w.req.Op != rooms.OpLeave {
+				w.finish(kind)
+			}
+		}
+		return
+	}
+	for i, w := range o.pending {
+		switch {
+		case w.said && now.Sub(w.since) > provisionalLife:
+			r.withdraw(i, errs.Timeout)
+		case !w.fixed && w.req.Op != rooms.OpLeave && now.Sub(w.since) > giveUpAfter:
+			o.pending[i] = r.filler(w.req.Counter)
+			w.finish(kind)
+		}
+	}
+}
+
+// decided finishes the wishes that a decision gave a verdict to, and puts the rest in order when a counter of this node went to something
+// else. counter is this node's last one before the decision.
+func (r *Replica) decided(d *rooms.Decision, counter uint64) {
+	o := &r.out
 	mine := false
 	for i := range d.Batch.Requests {
 		req := &d.Batch.Requests[i]
@@ -218,17 +271,69 @@ func (o *outbox) decided(r *Replica, d *rooms.Decision, counter uint64) {
 			o.sent--
 		}
 		o.tries = 0
+		if w.said {
+			r.settled(w, kindError(kind))
+		}
+		if kind == errs.NotHere && w.req.Op == rooms.OpSay && !w.fixed && !w.again {
+			// The others took this node for gone while the wish was under way. Nobody was shown it; who is back says it again.
+			w.again = true
+			r.number(w, len(o.pending))
+			o.pending = append(o.pending, w)
+			continue
+		}
 		w.finish(kindError(kind))
 	}
-	if !mine {
+	if mine {
+		r.renumber()
+		r.flush()
+	}
+}
+
+// renumber makes the counters of what waits follow the last one that was used up: gaps in front of wishes whose counter is fixed are filled,
+// fixed ones whose counter went to something else are over, and the others get new counters.
+func (r *Replica) renumber() {
+	o := &r.out
+	next := r.counter() + 1
+	if !slices.ContainsFunc(o.pending, func(w *wish) bool { return w.fixed }) {
+		if len(o.pending) > 0 && o.pending[0].req.Counter != next {
+			for i, w := range o.pending {
+				r.number(w, i)
+			}
+			o.sent = 0
+		}
 		return
 	}
-	next := r.chain.Machine.Base().Counters[r.h.self] + 1
-	if len(o.pending) > 0 && o.pending[0].req.Counter != next {
-		for i, w := range o.pending {
-			r.number(w, uint64(i))
+	old := o.pending
+	list := make([]*wish, 0, len(old))
+	var loose, over []*wish
+	for _, w := range old {
+		switch {
+		case w.req.Counter < next && !w.fixed:
+			loose = append(loose, w)
+			continue
+		case w.req.Counter < next:
+			over = append(over, w)
+			continue
 		}
+		for next < w.req.Counter {
+			list = append(list, r.filler(next))
+			next++
+		}
+		list = append(list, w)
+		next++
+	}
+	o.pending = list
+	for _, w := range loose {
+		r.number(w, len(o.pending))
+		o.pending = append(o.pending, w)
+	}
+	if !slices.Equal(old, o.pending) {
 		o.sent = 0
 	}
-	r.flush()
+	for _, w := range over {
+		if w.said {
+			r.settled(w, errs.Stale)
+		}
+		w.finish(errs.Stale)
+	}
 }

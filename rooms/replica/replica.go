@@ -32,13 +32,14 @@ type Replica struct {
 	leader rooms.NodeID
 	leads  bool
 	broken error // the copy cannot go on
-	frozen bool  // no quorum of controllers can be reached
+	frozen bool  // no quorum of controllers can be reached, or nothing is ordered for other reasons
 
 	watchMu sync.Mutex
 	nextID  int
 	watch   map[int]func(*rooms.Event, any)
 	signals map[int]func(rooms.NodeID, []byte)
 	freezes map[int]func(bool)
+	talks   map[int]func(Provisional)
 	publish func([]byte)
 	leave   func()
 
@@ -48,7 +49,10 @@ type Replica struct {
 	foundWait  time.Duration // for the votes of its last try
 	foundNext  time.Time     // when it tries again
 	out        outbox
-	as         reader // on whose behalf the room is read
+	cut        bool                   // fewer controllers are heard than a quorum
+	met        bool                   // a quorum was heard once
+	rumours    map[rooms.Hash]*rumour // provisional talk of other nodes
+	as         reader                 // on whose behalf the room is read
 	subs       map[rooms.NodeID]*subscriber
 	held       map[uint64]heldBack // decisions that cannot be applied yet, by height
 	heldBytes  int
@@ -77,6 +81,7 @@ type Replica struct {
 
 type syncWait struct {
 	as     reader // on whose behalf it is asked
+	own    bool   // the copy itself asks: it waits also while the room is frozen
 	nonce  uint64 // answers to this question count, or to a later one on the same behalf
 	height uint64
 	known  bool
@@ -89,6 +94,7 @@ func (h *Host) newReplica(id rooms.RoomID, chain *rooms.Chain) *Replica {
 		h: h, id: id, chain: chain, done: make(chan struct{}),
 		in: newInbox(), ticks: make(chan struct{}, 1),
 		watch: map[int]func(*rooms.Event, any){}, signals: map[int]func(rooms.NodeID, []byte){}, freezes: map[int]func(bool){},
+		talks: map[int]func(Provisional){}, rumours: map[rooms.Hash]*rumour{},
 		subs: map[rooms.NodeID]*subscriber{}, held: map[uint64]heldBack{}, lastUse: time.Now(), led: time.Now(), park: parking{active: time.Now()},
 	}
 	_, r.directory = chain.Machine.(*rooms.Directory)
@@ -115,6 +121,8 @@ func (r *Replica) start() {
 	if r.h.cfg.Opened != nil && !r.directory {
 		r.h.cfg.Opened(r.id)
 	}
+	r.tickCut(time.Now())
+	r.restore()
 	r.leaveStale()
 }
 
@@ -149,6 +157,13 @@ func (r *Replica) turn() {
 
 func (r *Replica) stop() {
 	r.closeInbox()
+	if r.h.ctx.Err() == nil { // the room is gone, not the node
+		for _, w := range r.out.pending {
+			if w.said {
+				r.settled(w, errs.Closed)
+			}
+		}
+	}
 	r.out.fail(errs.Closed)
 	r.failSyncs(errs.Closed)
 	if r.leave != nil {

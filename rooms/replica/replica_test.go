@@ -130,7 +130,9 @@ type lan struct {
 	nodes map[rooms.NodeID]*port
 
 	mute   func(from, to rooms.NodeID) bool // frames that get lost; nil: none
-	orders atomic.Int64                     // messages between controllers
+	side   map[rooms.NodeID]int             // nodes on different sides do not reach each other
+	topics map[string]map[*port]func(rooms.NodeID, []byte)
+	orders atomic.Int64 // messages between controllers
 }
 
 type port struct {
@@ -147,17 +149,20 @@ func (p *port) peer(id rooms.NodeID) *port {
 	p.l.mu.Lock()
 	defer p.l.mu.Unlock()
 	o := p.l.nodes[id]
-	if o == nil || !o.up || !p.up {
+	if o == nil || !p.reaches(o) {
 		return nil
 	}
 	return o
 }
 
+// reaches is called with the lan's lock held.
+func (p *port) reaches(o *port) bool { return o.up && p.up && p.l.side[p.id] == p.l.side[o.id] }
+
 func (p *port) Send(to rooms.NodeID, f []byte) bool {
 	p.l.mu.Lock() // a queue that is about to be closed takes nothing more
 	defer p.l.mu.Unlock()
 	o := p.l.nodes[to]
-	if o == nil || !o.up || !p.up {
+	if o == nil || !p.reaches(o) {
 		return false
 	}
 	arrive := func() { o.h.Frame(p.id, f) }
@@ -195,11 +200,62 @@ func (p *port) Alive(id rooms.NodeID) (bool, time.Time) {
 	if o == nil {
 		return false, time.Time{}
 	}
-	return o.up && p.up, o.since
+	return p.reaches(o), o.since
 }
 
-func (p *port) Join(string, func(rooms.NodeID, []byte)) (func([]byte), func(), error) {
-	return func([]byte) {}, func() {}, nil
+func (p *port) Join(topic string, f func(rooms.NodeID, []byte)) (func([]byte), func(), error) {
+	p.l.mu.Lock()
+	defer p.l.mu.Unlock()
+	if p.l.topics[topic] == nil {
+		p.l.topics[topic] = map[*port]func(rooms.NodeID, []byte){}
+	}
+	p.l.topics[topic][p] = f
+	publish := func(data []byte) {
+		p.l.mu.Lock()
+		defer p.l.mu.Unlock()
+		for o, f := range p.l.topics[topic] {
+			if o == p || !p.reaches(o) {
+				continue
+			}
+			select {
+			case o.q <- func() { f(p.id, data) }:
+			default:
+			}
+		}
+	}
+	return publish, func() {
+		p.l.mu.Lock()
+		defer p.l.mu.Unlock()
+		delete(p.l.topics[topic], p)
+	}, nil
+}
+
+// split puts nodes onto a side of their own, or with none, all onto one again.
+func (l *lan) split(apart ...rooms.NodeID) {
+	l.mu.Lock()
+	was := l.side
+	l.side = map[rooms.NodeID]int{}
+	for _, id := range apart {
+		l.side[id] = 1
+	}
+	type news struct {
+		h  *Host
+		id rooms.NodeID
+		up bool
+	}
+	var list []news
+	for _, a := range l.nodes {
+		for _, b := range l.nodes {
+			before, now := was[a.id] == was[b.id], l.side[a.id] == l.side[b.id]
+			if a != b && a.up && b.up && before != now {
+				list = append(list, news{a.h, b.id, now})
+			}
+		}
+	}
+	l.mu.Unlock()
+	for _, n := range list {
+		n.h.Peer(n.id, n.up)
+	}
 }
 
 func (l *lan) set(id rooms.NodeID, up bool) {
@@ -241,7 +297,7 @@ func key(name string) ed25519.PrivateKey {
 func node(name string) rooms.NodeID { return rooms.NodeOf(key(name).Public().(ed25519.PublicKey)) }
 
 func newWorld(t testing.TB) *world {
-	return &world{t: t, lan: &lan{nodes: map[rooms.NodeID]*port{}}, stores: map[string]*memStore{}, hosts: map[string]*Host{}, since: map[string]uint64{},
+	return &world{t: t, lan: &lan{nodes: map[rooms.NodeID]*port{}, topics: map[string]map[*port]func(rooms.NodeID, []byte){}}, stores: map[string]*memStore{}, hosts: map[string]*Host{}, since: map[string]uint64{},
 		genesis: rooms.Genesis{Name: "test", Domain: "localhost", Founder: node("n1"), FounderName: "n1"}}
 }
 

@@ -37,10 +37,16 @@ func (r *Replica) joinTopic() {
 	if r.publish != nil || r.directory || r.watchers() == 0 {
 		return
 	}
-	publish, leave, err := r.h.cfg.Net.Join("room/"+r.id.String(), func(_ rooms.NodeID, data []byte) {
+	publish, leave, err := r.h.cfg.Net.Join("room/"+r.id.String(), func(from rooms.NodeID, data []byte) {
 		var m multicast
-		if rooms.Unmarshal(data, &m) == nil && r.h.inside(m.Node) && m.ok(r.id) {
-			r.put(inFrame{m.Node, frame{Room: r.id, Kind: frameSignal, Data: m.Data}})
+		var h hearsay
+		switch {
+		case rooms.Unmarshal(data, &m) == nil:
+			if r.h.inside(m.Node) && m.ok(r.id) {
+				r.put(inFrame{m.Node, frame{Room: r.id, Kind: frameSignal, Data: m.Data}})
+			}
+		case rooms.Unmarshal(data, &h) == nil:
+			r.put(inFrame{from, frame{Room: r.id, Kind: frameProvisional, Data: h.Request}})
 		}
 	})
 	if err != nil {
@@ -74,29 +80,37 @@ func (r *Replica) Signal(data []byte) {
 			r.publish(rooms.Marshal(newMulticast(r.id, data, r.h.cfg.Key)))
 			return
 		}
-		told := map[rooms.NodeID]bool{r.h.self: true}
-		for _, o := range st.Occupants {
-			for _, n := range o.Nodes {
-				if !told[n] {
-					told[n] = true
-					r.tell(n, frameSignal, data)
-				}
+		r.tellOccupied(st, frameSignal, data)
+	})
+}
+
+// tellOccupied sends to the other nodes with occupants, one by one.
+func (r *Replica) tellOccupied(st *rooms.State, kind uint8, data []byte) {
+	told := map[rooms.NodeID]bool{r.h.self: true}
+	for _, o := range st.Occupants {
+		for _, n := range o.Nodes {
+			if !told[n] {
+				told[n] = true
+				r.tell(n, kind, data)
 			}
 		}
-	})
+	}
+}
+
+// occupied reports whether somebody is in the room from that node.
+func occupied(st *rooms.State, n rooms.NodeID) bool {
+	for _, o := range st.Occupants {
+		if slices.Contains(o.Nodes, n) {
+			return true
+		}
+	}
+	return false
 }
 
 // signalled hands a signal on, if the node it comes from has an occupant here.
 func (r *Replica) signalled(from rooms.NodeID, data []byte) {
 	st, ok := r.chain.Machine.(*rooms.State)
-	if !ok || from == r.h.self {
-		return
-	}
-	here := false
-	for _, o := range st.Occupants {
-		here = here || slices.Contains(o.Nodes, from)
-	}
-	if !here {
+	if !ok || from == r.h.self || !occupied(st, from) {
 		return
 	}
 	r.watchMu.Lock()

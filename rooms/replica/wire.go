@@ -9,18 +9,19 @@ import (
 
 // Kinds of frames between nodes. Numbers travel: only appended to.
 const (
-	frameOrder     = 1  // rooms/order's own message
-	frameSubmit    = 2  // an encoded rooms.Request to be ordered
-	frameAnswer    = 3  // answer: what became of it at once
-	framePush      = 4  // a certified decision
-	frameSubscribe = 5  // subscribe: push to me
-	frameHead      = 6  // head: how far the room is
-	frameAskHead   = 7  // askHead
-	frameRecruit   = 8  // the leader asks a node to hold the room and become a controller
-	frameConsent   = 9  // consent: it does
-	frameAsk       = 10 // ask for an endorsement
-	frameEndorse   = 11 // the endorsement
-	frameSignal    = 12 // an unordered signal to a node with occupants of a private room
+	frameOrder       = 1  // rooms/order's own message
+	frameSubmit      = 2  // an encoded rooms.Request to be ordered
+	frameAnswer      = 3  // answer: what became of it at once
+	framePush        = 4  // a certified decision
+	frameSubscribe   = 5  // subscribe: push to me
+	frameHead        = 6  // head: how far the room is
+	frameAskHead     = 7  // askHead
+	frameRecruit     = 8  // the leader asks a node to hold the room and become a controller
+	frameConsent     = 9  // consent: it does
+	frameAsk         = 10 // ask for an endorsement
+	frameEndorse     = 11 // the endorsement
+	frameSignal      = 12 // an unordered signal to a node with occupants of a private room
+	frameProvisional = 13 // an encoded rooms.Request that says something in a frozen room, to nodes with occupants
 )
 
 // frame is what travels on the stream between two nodes: which room, what, and its bytes.
