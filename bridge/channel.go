@@ -22,6 +22,10 @@ type channel struct {
 	stopEvents func()
 	stopSignal func()
 	stopFrozen func()
+	stopTalk   func()
+	isFrozen   bool
+	lost       map[*Seat]struct{} // the room took them for gone, and was frozen when they came back
+	early      early
 }
 
 // channel returns the hub's channel of the room, held once for the caller, who releases it or puts a seat into it.
@@ -46,10 +50,11 @@ func (h *Hub) channel(ctx context.Context, id rooms.RoomID, account, nick string
 	if h.closed {
 		return nil, errs.Closed
 	}
-	c := &channel{hub: h, room: room, refs: 1}
+	c := &channel{hub: h, room: room, refs: 1, lost: map[*Seat]struct{}{}, early: early{}}
 	room.View(func(st *rooms.State) { c.name = st.Name })
 	c.stopEvents = room.Watch(c.event)
 	c.stopSignal = room.WatchSignals(c.signal)
+	c.stopTalk = room.WatchProvisional(c.provisional)
 	c.stopFrozen = room.WatchFrozen(c.frozen)
 	h.channels[id] = c
 	return c, nil
@@ -78,6 +83,7 @@ func (c *channel) stop() {
 	c.stopEvents()
 	c.stopSignal()
 	c.stopFrozen()
+	c.stopTalk()
 }
 
 // enter seats the session; on success the reference of the caller is the seat's.
@@ -95,7 +101,7 @@ func (c *channel) enter(ctx context.Context, s *Session, nick string, o JoinOpti
 	c.seats = append(c.seats, t)
 	c.mu.Unlock()
 	res := make(chan error, 1)
-	c.room.Submit(p.Account, nick, b, &mark{s, o.Cookie}, func(o Outcome) { res <- o.Err })
+	c.room.Submit(p.Account, nick, b, &mark{s: s, cookie: o.Cookie}, func(o Outcome) { res <- o.Err })
 	var err error
 	select {
 	case err = <-res:
@@ -145,6 +151,7 @@ func (c *channel) activate(t *Seat, cookie any) {
 	defer c.mu.Unlock()
 	c.seated(t)
 	t.s.deliver(Delivery{Kind: RoomEvent, Seat: t, Event: ev, Shared: &Shared{}, Mine: true, Self: true, Cookie: cookie})
+	c.tellFrozen(t)
 }
 
 // seated marks the seat as taken. c.mu is held.
@@ -183,6 +190,8 @@ func (c *channel) drop(t *Seat) bool {
 		return false
 	}
 	c.seats = slices.Delete(slices.Clone(c.seats), i, i+1)
+	c.early.drop(t)
+	delete(c.lost, t)
 	c.unseat(t)
 	return true
 }
@@ -223,12 +232,13 @@ func (c *channel) event(ev *rooms.Event, cookie any) {
 	var gone []*Seat
 	c.mu.Lock()
 	seats := slices.Clone(c.seats)
+	shown := c.early.take(ev.ID)
 	for _, t := range seats {
 		d := Delivery{Kind: RoomEvent, Seat: t, Event: ev, Shared: shared}
 		if by != nil && by.s == t.s {
 			d.Mine, d.Cookie = true, by.cookie
 		}
-		d.Self = ev.Account == t.s.Account() && rooms.Fold(ev.Nick) == rooms.Fold(t.Nick()) && (ev.Account != "" || ev.Device == c.hub.world.Self())
+		d.Self = c.by(ev, t)
 		if !t.active {
 			if ev.Op != rooms.OpEnter || !d.Self || ev.Device != c.hub.world.Self() {
 				continue
@@ -269,7 +279,13 @@ func (c *channel) event(ev *rooms.Event, cookie any) {
 			c.unseat(t)
 			gone = append(gone, t)
 		}
+		if _, known := shown[t]; known {
+			d.Kind = Confirmed
+		}
 		t.s.deliver(d)
+		if ev.Op == rooms.OpEnter && d.Self {
+			c.tellFrozen(t)
+		}
 	}
 	c.mu.Unlock()
 	for _, t := range gone {
@@ -294,8 +310,13 @@ func hiddenFromOthers(ev *rooms.Event) bool {
 	return false
 }
 
-// reenter brings a seat back that the room took for gone because this node could not be reached.
+// reenter brings a seat back that the room took for gone because this node could not be reached; when the room is still frozen, at its thaw.
+// c.mu is held.
 func (c *channel) reenter(t *Seat) {
+	if c.isFrozen {
+		c.lost[t] = struct{}{}
+		return
+	}
 	p := t.s.Person()
 	c.room.Submit(p.Account, t.Nick(), &rooms.Enter{View: p.View, Real: p.Real}, nil, nil)
 }

@@ -19,13 +19,14 @@ type direct struct {
 	hub     *Hub
 	room    Room
 	members []perms.Principal
-	stop    func()
+	stops   []func()
 	ready   chan struct{} // closed when last is known
 
 	mu    sync.Mutex
 	last  uint64                     // sequence number of the last event
 	live  map[*Session]bool          // who is shown events; true: it counts as heard by the person
 	joins map[*Session]chan struct{} // who is being shown what it missed; closed when it is live
+	early earlyDirect
 }
 
 // openDirect opens a conversation for a reader; in the background all sessions here of both people join it.
@@ -40,7 +41,7 @@ func (h *Hub) openDirect(ctx context.Context, id rooms.RoomID, account, nick str
 	if err != nil {
 		return nil, err
 	}
-	d = &direct{hub: h, room: room, ready: make(chan struct{}), live: map[*Session]bool{}, joins: map[*Session]chan struct{}{}}
+	d = &direct{hub: h, room: room, ready: make(chan struct{}), live: map[*Session]bool{}, joins: map[*Session]chan struct{}{}, early: earlyDirect{}}
 	h.world.Directory(func(dir *rooms.Directory) { d.members = slices.Clone(dir.Rooms[id].Members) })
 	h.mu.Lock()
 	if old, ok := h.directs[id]; ok {
@@ -51,7 +52,7 @@ func (h *Hub) openDirect(ctx context.Context, id rooms.RoomID, account, nick str
 		h.mu.Unlock()
 		return nil, errs.Closed
 	}
-	d.stop = room.Watch(d.event)
+	d.stops = []func(){room.Watch(d.event), room.WatchProvisional(d.provisional)}
 	h.directs[id] = d
 	h.mu.Unlock()
 	d.begin(ctx)
@@ -134,7 +135,7 @@ func (d *direct) join(ctx context.Context, s *Session) {
 			if p, ok := s.client.(Pacer); ok {
 				p.Pace(s.ctx)
 			}
-			d.show(s, &evs[i], &Shared{}, nil, listened, true)
+			d.show(s, Delivery{Kind: DirectEvent, Event: &evs[i], Shared: &Shared{}, Heard: listened}, nil, true)
 		}
 		shown = to
 	}
@@ -162,6 +163,9 @@ func (d *direct) part(s *Session) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	delete(d.live, s)
+	for _, shown := range d.early {
+		delete(shown, s)
+	}
 }
 
 // deafen says that what the session is shown does not count as heard any more.
@@ -173,7 +177,7 @@ func (d *direct) deafen(s *Session) {
 	}
 }
 
-// event hands one event of the conversation to all sessions that have joined.
+// event hands one event of the conversation to all sessions that have joined; who was shown it before is told that it is confirmed.
 func (d *direct) event(ev *rooms.Event, cookie any) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -186,8 +190,14 @@ func (d *direct) event(ev *rooms.Event, cookie any) {
 	}
 	by, _ := cookie.(*mark)
 	shared, heard := &Shared{}, map[string]bool{}
+	early := d.early[ev.ID]
+	delete(d.early, ev.ID)
 	for s, counts := range d.live {
-		if d.show(s, ev, shared, by, counts, false) && counts {
+		dl := Delivery{Kind: DirectEvent, Event: ev, Shared: shared, Heard: counts}
+		if _, known := early[s]; known {
+			dl.Kind = Confirmed
+		}
+		if d.show(s, dl, by, false) && counts {
 			heard[s.Account()] = true
 		}
 	}
@@ -196,15 +206,41 @@ func (d *direct) event(ev *rooms.Event, cookie any) {
 	}
 }
 
+// provisional hands out talk that cannot be ordered yet, or takes it back from those who were shown it.
+func (d *direct) provisional(p Provisional) {
+	by, _ := p.Cookie.(*mark)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	known, twice := d.early[p.Event.ID]
+	dl := Delivery{Kind: ProvisionalEvent, Event: p.Event, Shared: &Shared{}}
+	shown := map[*Session]struct{}{}
+	switch {
+	case p.Err != nil:
+		dl.Kind, dl.Text = Withdrawn, p.Err.Error()
+		delete(d.early, p.Event.ID)
+	case !twice && len(d.early) < maxEarly:
+		d.early[p.Event.ID] = shown
+	}
+	for s := range d.live {
+		if _, saw := known[s]; saw == (p.Err != nil) && d.show(s, dl, by, false) {
+			shown[s] = struct{}{}
+		}
+	}
+	if by != nil && by.kept != nil && p.Err == nil {
+		by.kept(p.Event.ID)
+	}
+}
+
 // show delivers a message to one session; false: it is not (any more) of one of the two. missed: it comes from the log.
-func (d *direct) show(s *Session, ev *rooms.Event, shared *Shared, by *mark, heard, missed bool) bool {
+func (d *direct) show(s *Session, dl Delivery, by *mark, missed bool) bool {
 	me := s.principal()
 	i := slices.Index(d.members, me)
 	if i < 0 {
 		return false
 	}
+	ev := dl.Event
 	from, other := ev.Principal(), d.members[1-i]
-	dl := Delivery{Kind: DirectEvent, Event: ev, Shared: shared, Self: from == me, Peer: d.hub.UserOf(other), Heard: heard}
+	dl.Self, dl.Peer = from == me, d.hub.UserOf(other)
 	if dl.Quiet = missed && ev.Time < s.listensSince(); dl.Quiet && dl.Self {
 		return true // said by the person, elsewhere
 	}
@@ -375,7 +411,7 @@ func (h *Hub) releaseDirects(gone *Session) {
 		}
 		if !used {
 			delete(h.directs, id)
-			stops = append(stops, d.stop)
+			stops = append(stops, d.stops...)
 		}
 	}
 	h.mu.Unlock()

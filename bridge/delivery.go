@@ -33,6 +33,15 @@ const (
 	BotReply
 	// GoTo: the person asked to be led into Room (name without '#'): IRC joins, XMPP gets an invitation.
 	GoTo
+	// FrozenChange: the room of the seat froze (Frozen) or thawed; Text says so. Also the second delivery of a seat in a frozen room.
+	FrozenChange
+	// ProvisionalEvent: talk that cannot be ordered yet. Event is set, its Seq is 0; the rest as in a RoomEvent, or, when Seat is nil, a
+	// DirectEvent. It comes again as Confirmed or Withdrawn, by the id of the event, but not as a RoomEvent.
+	ProvisionalEvent
+	// Confirmed: what the session was shown provisionally is ordered. As ProvisionalEvent, and Event.Seq is set.
+	Confirmed
+	// Withdrawn: what the session was shown provisionally will not be ordered; Text says why. As ProvisionalEvent.
+	Withdrawn
 )
 
 // Delivery is one thing that a protocol shows to its client. Its parts are shared between sessions: nobody changes them.
@@ -46,19 +55,20 @@ type Delivery struct {
 	Last   bool    // the seat ends with this delivery
 	Cookie any     // what the session passed along with the wish that caused it; only when Mine
 
-	Peer  User   // DirectEvent: the other person
-	From  User   // DirectEvent: the sender
-	User  User   // UserChange: as it is now
-	Was   User   // UserChange: as it was
-	Room  string // Invited
-	By    string
-	Old   string
-	New   string
-	Text  string
-	Say   *rooms.Say // SignalEvent
-	Reply Reply      // BotReply
-	Heard bool       // DirectEvent: it counts as shown to the person; false while the session is deaf
-	Quiet bool       // DirectEvent: it was said while the person was away
+	Peer   User   // DirectEvent: the other person
+	From   User   // DirectEvent: the sender
+	User   User   // UserChange: as it is now
+	Was    User   // UserChange: as it was
+	Room   string // Invited
+	By     string
+	Old    string
+	New    string
+	Text   string
+	Frozen bool       // FrozenChange
+	Say    *rooms.Say // SignalEvent
+	Reply  Reply      // BotReply
+	Heard  bool       // DirectEvent: it counts as shown to the person; false while the session is deaf
+	Quiet  bool       // DirectEvent: it was said while the person was away
 }
 
 // Shared caches what many sessions would otherwise compute again for one event. Safe for concurrent use; the zero value is ready.

@@ -15,7 +15,8 @@ func (s *Session) principal() perms.Principal {
 	return rooms.PrincipalOf(p.Account, p.Nick, s.hub.world.Self())
 }
 
-// Tell says something to one person: a user's nick, or an account's name (who may be offline). It blocks until the message is ordered.
+// Tell says something to one person: a user's nick, or an account's name (who may be offline). It blocks until the message is ordered, or
+// provisional: then a Confirmed or Withdrawn delivery follows.
 // The session and the other clients of both people get DirectEvent deliveries. Errors: errs.NotFound, errs.Frozen, errs.Timeout.
 func (s *Session) Tell(ctx context.Context, target string, say rooms.Say, cookie any) error {
 	s.begin()
@@ -30,8 +31,10 @@ func (s *Session) Tell(ctx context.Context, target string, say rooms.Say, cookie
 	}
 	d.join(ctx, s) // so that the echo finds it
 	p := s.Person()
-	res := make(chan error, 1)
-	d.room.Submit(p.Account, p.Nick, &say, &mark{s, cookie}, func(o Outcome) { res <- o.Err })
+	res := make(chan error, 2) // it may be kept, and settled later
+	m := &mark{s: s, cookie: cookie}
+	m.kept = func(rooms.Hash) { m.cookie = nil; res <- nil }
+	d.room.Submit(p.Account, p.Nick, &say, m, func(o Outcome) { res <- o.Err })
 	select {
 	case err := <-res:
 		return err

@@ -116,7 +116,7 @@ func (h *Hub) Close() {
 		stops = append(stops, c.stop)
 	}
 	for _, d := range h.directs {
-		stops = append(stops, d.stop)
+		stops = append(stops, d.stops...)
 	}
 	h.mu.Unlock()
 	for _, stop := range stops { // without the lock: they may wait for a delivery that asks the hub something

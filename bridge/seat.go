@@ -25,6 +25,7 @@ type Seat struct {
 type mark struct {
 	s      *Session
 	cookie any
+	kept   func(id rooms.Hash) // called when it has become provisional; nil: nobody asks
 }
 
 // JoinOptions say how to enter a room.
@@ -146,16 +147,25 @@ func (t *Seat) May(right perms.Rights, obj *rooms.Object) perms.Answer {
 	return a
 }
 
-// Do wishes b in the session's name; it does not block. done (may be nil) is called when the event was delivered here, or with the reason
-// why there is none. The cookie comes with the delivery to this session.
+// Do wishes b in the session's name; it does not block. done (may be nil) is called once: when the event was delivered here, when it was
+// delivered as provisional because the room is frozen, or with the reason why there is none. The cookie comes with the delivery to this
+// session, and with none after done was called.
 func (t *Seat) Do(b rooms.Body, cookie any, done func(Outcome)) {
 	t.s.begin()
-	t.ch.room.Submit(t.s.Account(), t.Nick(), b, &mark{t.s, cookie}, func(o Outcome) {
+	m := &mark{s: t.s, cookie: cookie}
+	over := false // only the room's goroutine calls, one after the other
+	end := func(o Outcome) {
+		if over {
+			return
+		}
+		over, m.cookie = true, nil
 		if done != nil {
 			done(o)
 		}
 		t.s.end()
-	})
+	}
+	m.kept = func(id rooms.Hash) { end(Outcome{ID: id, Provisional: true}) }
+	t.ch.room.Submit(t.s.Account(), t.Nick(), b, m, end)
 }
 
 // Wait is Do that blocks until the outcome, and returns its error.
@@ -174,6 +184,14 @@ func (t *Seat) Wait(ctx context.Context, b rooms.Body, cookie any) error {
 func (t *Seat) Leave(ctx context.Context, reason string, cookie any) error {
 	if t.ch.sharedSeat(t) {
 		t.ch.detach(t, &rooms.Leave{Reason: reason}, cookie)
+		return nil
+	}
+	if t.ch.frozenNow() { // the room learns it later: nobody is kept in a room that does not answer
+		b := &rooms.Leave{Reason: reason}
+		account, nick, ch := t.s.Account(), t.Nick(), t.ch
+		ch.hold()
+		ch.detach(t, b, cookie)
+		ch.room.Submit(account, nick, b, nil, func(Outcome) { ch.release() })
 		return nil
 	}
 	return t.Wait(ctx, &rooms.Leave{Reason: reason}, cookie)

@@ -31,6 +31,16 @@ type World interface {
 type Outcome struct {
 	ID  rooms.Hash // of the request
 	Err error      // nil: applied at this node; else wraps an errs.Kind
+	// Provisional: it is talk that cannot be ordered yet, because the room is frozen. It was shown, marked as that, and is confirmed or
+	// withdrawn later by deliveries. Only Seat.Do tells this; Err is nil then.
+	Provisional bool
+}
+
+// Provisional is talk that is shown before it is ordered, or is taken back. It is confirmed by the event of the same id.
+type Provisional struct {
+	Event  *rooms.Event // Seq and Height are 0
+	Cookie any          // what Submit of this very node passed for it, else nil
+	Err    error        // nil: it was said; else it will not be ordered, and why
 }
 
 // Room is this node's copy of one room. All methods are safe for concurrent use.
@@ -40,7 +50,8 @@ type Room interface {
 	View(f func(*rooms.State))
 	// Submit signs a wish in the author's name and sends it to be ordered. It does not block. done (nil: nobody asks) is called once,
 	// after the event (if any) went to all watchers of this node; it must not block. Wishes submitted one after the other are ordered in
-	// that order. The cookie comes back with the event that the wish became.
+	// that order. The cookie comes back with the event that the wish became. While the room is frozen talk becomes provisional, who leaves
+	// waits, and everything else of people is refused at once with errs.Frozen.
 	Submit(account, nick string, b rooms.Body, cookie any, done func(Outcome))
 	// Watch calls f with every event applied from now on, in order; f must not block. The event is shared: nobody changes it. cookie is
 	// what Submit of this very node passed for it, else nil. While f runs, View shows the room with (at least) this event applied.
@@ -55,6 +66,8 @@ type Room interface {
 	// WatchFrozen calls f when the room freezes (no quorum of its controllers can be reached: nothing is ordered) and when it thaws; at
 	// once when it is frozen now. f must not block.
 	WatchFrozen(f func(frozen bool)) (stop func())
+	// WatchProvisional calls f with talk that is provisional, and with what is withdrawn of it; f must not block.
+	WatchProvisional(f func(Provisional)) (stop func())
 	// Status tells how the room is ordered.
 	Status() RoomStatus
 	// Signal sends bytes to all nodes with occupants, unordered and unreliable (typing notices). At most MaxSignal bytes.

@@ -47,6 +47,9 @@ type ordered struct {
 	next   int
 	sigs   map[int]signalWatcher
 	freeze map[int]func(bool)
+	talk   map[int]func(bridge.Provisional, rooms.NodeID)
+	frozen bool  // owned by run; guarded by mu for others
+	held   []job // what waits for the thaw
 	count  map[rooms.NodeID]uint64
 	mu     sync.Mutex // guards watch, sigs
 }
@@ -68,10 +71,12 @@ type job struct {
 	cookie        any
 	done          func(bridge.Outcome)
 	sync          chan struct{}
+	freeze        *bool // freeze or thaw, then close sync
+	held          *rooms.Request
 }
 
 func (n *Network) order(c *rooms.Chain) *ordered {
-	o := &ordered{net: n, chain: c, in: make(chan job, 4096), watch: map[int]watcher{}, sigs: map[int]signalWatcher{}, freeze: map[int]func(bool){}, count: map[rooms.NodeID]uint64{}}
+	o := &ordered{net: n, chain: c, in: make(chan job, 4096), watch: map[int]watcher{}, sigs: map[int]signalWatcher{}, freeze: map[int]func(bool){}, talk: map[int]func(bridge.Provisional, rooms.NodeID){}, count: map[rooms.NodeID]uint64{}}
 	n.wg.Go(o.run)
 	return o
 }
@@ -82,19 +87,98 @@ func (o *ordered) run() {
 		case <-o.net.quit:
 			return
 		case j := <-o.in:
-			if j.sync != nil {
+			switch {
+			case j.freeze != nil:
+				o.freezes(*j.freeze)
 				close(j.sync)
-				continue
+			case j.sync != nil:
+				close(j.sync)
+			case o.frozen:
+				o.hold(j)
+			default:
+				o.step(j)
 			}
-			o.step(j)
 		}
 	}
 }
 
-func (o *ordered) step(j job) {
+// freezes tells all who watch that the room is frozen, or that it thawed, after what was held is ordered.
+func (o *ordered) freezes(is bool) {
+	o.mu.Lock()
+	o.frozen = is
+	held := o.held
+	if !is {
+		o.held = nil
+	}
+	o.mu.Unlock()
+	if !is {
+		for _, j := range held {
+			o.step(j)
+		}
+	}
+	o.mu.Lock()
+	var fs []func(bool)
+	for _, k := range sortedInts(o.freeze) {
+		fs = append(fs, o.freeze[k])
+	}
+	o.mu.Unlock()
+	for _, f := range fs {
+		f(is)
+	}
+}
+
+// hold does with a wish what a frozen room does: talk is shown on all nodes, who leaves waits, the rest is refused.
+func (o *ordered) hold(j job) {
+	n := uint64(1)
+	for _, h := range o.held {
+		if h.node == j.node {
+			n++
+		}
+	}
+	r := o.request(j, o.count[j.node.id]+n)
+	switch j.body.(type) {
+	case *rooms.Say:
+		o.provisional(j, &r, nil)
+	case *rooms.Leave:
+	default:
+		if j.done != nil {
+			j.done(bridge.Outcome{ID: r.ID(), Err: errs.Frozen})
+		}
+		return
+	}
+	j.held = &r
+	o.held = append(o.held, j)
+}
+
+func (o *ordered) provisional(j job, r *rooms.Request, err error) {
+	ev := &rooms.Event{
+		Room: o.chain.Room, Time: o.net.clock(), ID: r.ID(), Account: j.account, Nick: j.nick, Device: j.node.id, Op: r.Op, Body: j.body,
+	}
+	o.mu.Lock()
+	var fs []func(bridge.Provisional, rooms.NodeID)
+	for _, k := range sortedInts(o.talk) {
+		fs = append(fs, o.talk[k])
+	}
+	o.mu.Unlock()
+	for _, f := range fs {
+		f(bridge.Provisional{Event: ev, Cookie: j.cookie, Err: err}, j.node.id)
+	}
+}
+
+func (o *ordered) request(j job, counter uint64) rooms.Request {
 	r := rooms.NewRequest(o.chain.Room, j.account, j.nick, j.body)
-	r.Counter = o.count[j.node.id] + 1
+	r.Counter = counter
 	r.Sign(j.node.key)
+	return r
+}
+
+func (o *ordered) step(j job) {
+	var r rooms.Request
+	if j.held != nil {
+		r = *j.held
+	} else {
+		r = o.request(j, o.count[j.node.id]+1)
+	}
 	o.net.mu.Lock()
 	b := rooms.Batch{Epoch: 1, Time: o.net.clock(), Dir: o.net.dir.chain.Height, Requests: []rooms.Request{r}}
 	_, verdicts, events := o.chain.Run(&b, o.net.dir.chain.Machine.(*rooms.Directory).Now(), rooms.VerifySignature)
@@ -122,6 +206,9 @@ func (o *ordered) step(j job) {
 			}
 			w.f(&events[i], cookie)
 		}
+	}
+	if k := verdicts.At(0); k != errs.OK && j.held != nil && r.Op == rooms.OpSay {
+		o.provisional(j, &r, k)
 	}
 	if j.done != nil {
 		var err error
@@ -437,6 +524,21 @@ func (r *copyOf) Signal(data []byte) {
 	}
 }
 
+// WatchProvisional implements bridge.Room: all nodes hear what is said while the room is frozen.
+func (r *copyOf) WatchProvisional(f func(bridge.Provisional)) func() {
+	r.o.mu.Lock()
+	defer r.o.mu.Unlock()
+	id := r.o.next
+	r.o.next++
+	r.o.talk[id] = func(p bridge.Provisional, from rooms.NodeID) {
+		if from != r.w.id {
+			p.Cookie = nil
+		}
+		f(p)
+	}
+	return func() { r.o.mu.Lock(); defer r.o.mu.Unlock(); delete(r.o.talk, id) }
+}
+
 // WatchFrozen implements bridge.Room: Network.Freeze makes a room freeze and thaw.
 func (r *copyOf) WatchFrozen(f func(bool)) func() {
 	r.o.mu.Lock()
@@ -444,23 +546,20 @@ func (r *copyOf) WatchFrozen(f func(bool)) func() {
 	id := r.o.next
 	r.o.next++
 	r.o.freeze[id] = f
+	if r.o.frozen {
+		f(true)
+	}
 	return func() { r.o.mu.Lock(); defer r.o.mu.Unlock(); delete(r.o.freeze, id) }
 }
 
-// Freeze tells all who watch the room that it is frozen, or not any more.
+// Freeze makes a room freeze, or thaw, and returns when all who watch it have been told.
 func (n *Network) Freeze(id rooms.RoomID, frozen bool) {
 	n.mu.RLock()
 	o := n.rooms[id]
 	n.mu.RUnlock()
-	o.mu.Lock()
-	var fs []func(bool)
-	for _, k := range sortedInts(o.freeze) {
-		fs = append(fs, o.freeze[k])
-	}
-	o.mu.Unlock()
-	for _, f := range fs {
-		f(frozen)
-	}
+	done := make(chan struct{})
+	o.in <- job{freeze: &frozen, sync: done}
+	<-done
 }
 
 func (r *copyOf) WatchSignals(f func(rooms.NodeID, []byte)) func() {

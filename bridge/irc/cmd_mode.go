@@ -36,6 +36,9 @@ func (c *conn) channelModes(r *reply, t *bridge.Seat) {
 		modes, args = "+"+m, a
 		created = st.Created
 	})
+	if t.Frozen() {
+		modes = "+" + frozenMode + modes[1:]
+	}
 	r.num(irc.RPL_CHANNELMODEIS, append([]string{"#" + t.Name(), modes}, args...)...)
 	r.num(rplCreationTime, "#"+t.Name(), strconv.FormatInt(created/1000, 10))
 }
@@ -83,7 +86,7 @@ func (c *conn) channelMode(r *reply, t *bridge.Seat, modes string, args []string
 		case 'i', 'm', 's', 't':
 			p := map[rune]**bool{'i': &set.InviteOnly, 'm': &set.Moderated, 's': &set.Secret, 't': &set.TopicLock}[m]
 			*p, changed = &on, true
-		case 'n': // always on: who is not here cannot talk here
+		case 'n', 'F': // always on: who is not here cannot talk here; on while the room is frozen
 		case 'k':
 			key, ok := next()
 			if on && (!ok || key == "" || strings.ContainsAny(key, ", ")) {

@@ -211,12 +211,20 @@ func (c *conn) direct(d bridge.Delivery) {
 		c.missed(d, say, me)
 		return
 	}
+	show := c.srv.talk
+	if d.Kind == bridge.ProvisionalEvent {
+		show = c.srv.early
+		if d.Mine {
+			c.put(&line{source: c.srv.botMask(), command: "NOTICE", params: []string{me, "the conversation with " + c.srv.display(d.Peer) +
+				" is frozen: no quorum of its controllers can be reached. What you say is provisional, and delivered when it goes on."}, bot: true})
+		}
+	}
 	if d.Self {
 		toSelf := rooms.Fold(d.Peer.Nick) == rooms.Fold(me)
 		if c.have().has(capEchoMessage) {
 			target := c.srv.display(d.Peer)
 			r := answer(d)
-			for _, l := range c.srv.talk(d.Event, say, target, c.mask()) {
+			for _, l := range show(d.Event, say, target, c.mask()) {
 				if r != nil {
 					r.send(l)
 				} else {
@@ -230,7 +238,7 @@ func (c *conn) direct(d bridge.Delivery) {
 		d.From = c.sess.User()
 		d.From.Nick = me
 	}
-	for _, l := range c.srv.talk(d.Event, say, me, c.srv.userMask(d.From)) {
+	for _, l := range show(d.Event, say, me, c.srv.userMask(d.From)) {
 		c.put(l)
 	}
 }

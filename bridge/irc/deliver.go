@@ -55,6 +55,12 @@ func (c *conn) show(d bridge.Delivery) {
 		for _, t := range splitText(d.Text, 400) {
 			c.put(&line{source: c.srv.cfg.Name, command: "NOTICE", params: []string{c.target(), t}})
 		}
+	case bridge.FrozenChange:
+		c.frozenChange(d)
+	case bridge.ProvisionalEvent:
+		c.provisional(d)
+	case bridge.Confirmed, bridge.Withdrawn:
+		c.fate(d)
 	case bridge.BotReply:
 		c.botReply(d)
 	case bridge.GoTo:

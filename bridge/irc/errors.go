@@ -57,7 +57,7 @@ func errorTable() []errorRow {
 		{errs.NotHere, "NOTICE", irc.ERR_CANNOTSENDTOCHAN, "", "Cannot send to channel: you are not in it"},
 		{errs.NotHere, "TAGMSG", irc.ERR_CANNOTSENDTOCHAN, "", "Cannot send to channel: you are not in it"},
 		{errs.NotHere, "", irc.ERR_NOTONCHANNEL, "", "You're not on that channel"},
-		{errs.Frozen, "", irc.ERR_UNAVAILRESOURCE, "", "The channel is frozen: too few of its nodes can be reached. Try again later"},
+		{errs.Frozen, "", irc.ERR_UNAVAILRESOURCE, "", "The channel is frozen: no quorum of its nodes can be reached. Try again later"},
 		{errs.Busy, "", irc.RPL_TRYAGAIN, "", "Too much at once: wait a moment and try again"},
 		{errs.Timeout, "", "", "TIMEOUT", "No answer of the channel's nodes in time: it may or may not have been done"},
 	}

@@ -23,6 +23,8 @@ type line struct {
 	machine string            // JSON, tag warren/event
 	label   string
 	batch   string
+	stage   string // tag warren/provisional, warren/confirmed or warren/withdrawn: what the line says of a provisional message
+	about   string // its msgid, when the line is not the message itself
 
 	need caps // only to clients with all of these
 	lack caps // only to clients with none of these
@@ -65,6 +67,9 @@ func (l *line) bytes(have caps) []byte {
 		}
 		if l.machine != "" && len(l.machine) < 3000 {
 			m.SetTag("warren/event", l.machine)
+		}
+		if l.stage != "" {
+			m.SetTag(l.stage, l.about)
 		}
 		for k, v := range l.client {
 			m.SetTag("+"+k, v)

@@ -152,7 +152,7 @@ func (s *Server) isupport() [][]string {
 	n := strconv.Itoa
 	targ := n(l.Targets)
 	tokens := []string{
-		"AWAYLEN=" + n(awayLen), "BOT=B", "CASEMAPPING=ascii", "CHANLIMIT=#:" + n(bridge.MaxSeats), "CHANMODES=b,k,l,imnst",
+		"AWAYLEN=" + n(awayLen), "BOT=B", "CASEMAPPING=ascii", "CHANLIMIT=#:" + n(bridge.MaxSeats), "CHANMODES=b,k,l,Fimnst",
 		"CHANNELLEN=" + n(names.ChannelLen), "CHANTYPES=#", "CHATHISTORY=" + n(l.History), "ELIST=CMNTU", "HOSTLEN=" + n(64),
 		"INVITE", "KICKLEN=" + n(kickLen), "MAXLIST=b:" + n(512), "MAXTARGETS=" + targ, "MODES=" + n(maxModes), "MONITOR=" + n(l.Monitor),
 		"MSGREFTYPES=timestamp,msgid", "NETWORK=" + strings.ReplaceAll(s.cfg.Network, "=", `\x3D`), "NICKLEN=" + n(names.NickLen),

@@ -27,6 +27,9 @@ func (s *Server) lines(d bridge.Delivery, as map[string]string) []*line {
 	case *rooms.Leave:
 		return []*line{v.line("PART", partParams(v.chat, b.Reason)...)}
 	case *rooms.Say:
+		if d.Kind == bridge.ProvisionalEvent {
+			return s.early(d.Event, b, v.chat, v.source())
+		}
 		return v.say(b, v.chat, v.source())
 	case *rooms.Subject:
 		return []*line{v.line("TOPIC", v.chat, b.Text)}

@@ -201,6 +201,9 @@ func (c *conn) directEvent(d bridge.Delivery) {
 	if peer == "" {
 		return
 	}
+	if d.Kind == bridge.ProvisionalEvent {
+		l.content = append(l.content, earlyMarks()...)
+	}
 	if d.Self {
 		if c.wantsCarbons() && !strings.Contains(peer, "/") {
 			to := peer

@@ -27,6 +27,12 @@ func (c *conn) Deliver(d bridge.Delivery) {
 		c.seatLost(d)
 	case bridge.ServerNotice:
 		c.send(el(nsClient, "message", at("type", "headline"), at("from", c.srv.domain), at("to", c.full), el(nsClient, "body", d.Text)))
+	case bridge.FrozenChange:
+		c.frozenChange(d)
+	case bridge.ProvisionalEvent:
+		c.provisional(d)
+	case bridge.Confirmed, bridge.Withdrawn:
+		c.fate(d)
 	case bridge.BotReply:
 		c.botReply(d)
 	case bridge.GoTo:

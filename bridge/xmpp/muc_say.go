@@ -106,7 +106,7 @@ func passes(k *element) bool {
 		return k.Name.Local == "thread"
 	case nsSID:
 		return k.Name.Local == "origin-id"
-	case nsDelay, "jabber:x:delay", nsOccupant, nsMUC, nsMUCUser, nsMUCAdmin, nsMUCOwner, nsMAM, nsCarbons, nsEvent, nsDirect, nsSub, nsHints,
+	case nsDelay, "jabber:x:delay", nsOccupant, nsMUC, nsMUCUser, nsMUCAdmin, nsMUCOwner, nsMAM, nsCarbons, nsEvent, nsEarly, nsDirect, nsSub, nsHints,
 		nsStanzaErr, "http://jabber.org/protocol/address", nsStream, "":
 		return false
 	case nsForward:

@@ -48,7 +48,8 @@ const (
 	nsReply      = "urn:xmpp:reply:0"
 	nsReactions  = "urn:xmpp:reactions:0"
 
-	nsEvent  = "urn:warren:event:0"  // what an ordered event did, as JSON
-	nsDirect = "urn:warren:direct:0" // resource and type of a direct message, within Say.Ext
-	nsSub    = "urn:warren:roster:0" // a subscription request or answer, within Say.Ext
+	nsEvent  = "urn:warren:event:0"       // what an ordered event did, as JSON
+	nsDirect = "urn:warren:direct:0"      // resource and type of a direct message, within Say.Ext
+	nsEarly  = "urn:warren:provisional:0" // talk that is not ordered yet, what becomes of it, and rooms that are frozen
+	nsSub    = "urn:warren:roster:0"      // a subscription request or answer, within Say.Ext
 )

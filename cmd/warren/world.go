@@ -68,6 +68,10 @@ func (r room) Watch(f func(*rooms.Event, any)) func() { return r.r.Watch(f) }
 
 func (r room) WatchFrozen(f func(bool)) func() { return r.r.WatchFrozen(f) }
 
+func (r room) WatchProvisional(f func(bridge.Provisional)) func() {
+	return r.r.WatchProvisional(func(p replica.Provisional) { f(bridge.Provisional{Event: p.Event, Cookie: p.Cookie, Err: p.Err}) })
+}
+
 func (r room) WatchSignals(f func(rooms.NodeID, []byte)) func() { return r.r.WatchSignals(f) }
 
 func (r room) History(_ context.Context, q bridge.HistoryQuery) ([]rooms.Event, error) {

@@ -36,10 +36,10 @@ const (
 	//	by     rooms/replica for rooms/order
 	Raft Bucket = "raft"
 
-	// Outbox holds what this node's people wished and what has no verdict yet.
-	//	key    room 32 B ‖ number uint64 BE   (see HeightKey)
-	//	value  CBOR
-	//	by     rooms/replica
+	// Outbox holds what this node's people said while a room was frozen, and has no verdict yet.
+	//	key    room 32 B ‖ counter uint64 BE   (see HeightKey; counter of this node's outbox)
+	//	value  CBOR [request, since, place, view, real name]: docs/spec/replica.md
+	//	by     rooms/replica; deleted when the request got its verdict, or was withdrawn
 	Outbox Bucket = "outbox"
 
 	// Accounts holds accounts that this node is a device of.
