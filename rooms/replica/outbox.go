@@ -62,6 +62,9 @@ func (o *outbox) fail(err error) {
 	list := o.pending
 	o.pending, o.sent = nil, 0
 	for _, w := range list {
+		if p := w.place; p != nil && p.again != nil && p.again.again {
+			p.again.finish(err) // it waited for its place
+		}
 		w.finish(err)
 	}
 }
@@ -277,6 +280,9 @@ func (r *Replica) decided(d *rooms.Decision, counter uint64) {
 		if kind == errs.NotHere && w.req.Op == rooms.OpSay && !w.fixed && !w.again {
 			// The others took this node for gone while the wish was under way. Nobody was shown it; who is back says it again.
 			w.again = true
+			if slices.ContainsFunc(o.pending, func(p *wish) bool { return p.open() && p.place.again == w }) {
+				continue // there is a place for that
+			}
 			r.number(w, len(o.pending))
 			o.pending = append(o.pending, w)
 			continue

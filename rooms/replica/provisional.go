@@ -25,10 +25,11 @@ type Provisional struct {
 	Err    error        // nil: it was said; else it will not be ordered, and why
 }
 
-// place is for whom a counter is kept free.
+// place is what a counter is kept free for: to let an author enter again, or to say again behind that what was under way when the room froze.
 type place struct {
 	account, nick string
 	enter         rooms.Enter
+	again         *wish // nil: to enter
 }
 
 // open reports whether it is not known yet what takes the place.
@@ -154,7 +155,7 @@ func (r *Replica) keep(w *wish) {
 	if st := r.chain.Machine.(*rooms.State); !placed && !st.Direct() {
 		oc, _ := st.Occupant(w.req.Nick)
 		k.Place, k.View, k.Real = r.counter()+uint64(len(o.pending))+1, oc.View, oc.Real
-		add = []*wish{r.placeFor(&w.req, &k), w}
+		add = r.placesFor(w, &k)
 	}
 	r.number(w, len(o.pending)+len(add)-1)
 	if err := r.h.cfg.Store.Write([]Change{r.keptChange(w, k)}); err != nil {
@@ -166,8 +167,22 @@ func (r *Replica) keep(w *wish) {
 	r.say(w)
 }
 
+// placesFor returns a place for the author, one for each message of the author that is under way, and the wish itself.
+func (r *Replica) placesFor(w *wish, k *kept) []*wish {
+	list := []*wish{r.placeFor(&w.req, k)}
+	for _, p := range r.out.pending {
+		if !p.fixed && p.req.Op == rooms.OpSay && p.req.Account == w.req.Account && p.req.Nick == w.req.Nick {
+			again := r.placeFor(&w.req, k)
+			again.req.Counter += uint64(len(list))
+			again.place.again = p
+			list = append(list, again)
+		}
+	}
+	return append(list, w)
+}
+
 func (r *Replica) placeFor(req *rooms.Request, k *kept) *wish {
-	p := &wish{fixed: true, since: time.UnixMilli(k.Since), place: &place{req.Account, req.Nick, rooms.Enter{View: k.View, Real: k.Real}}}
+	p := &wish{fixed: true, since: time.UnixMilli(k.Since), place: &place{account: req.Account, nick: req.Nick, enter: rooms.Enter{View: k.View, Real: k.Real}}}
 	p.req.Counter = k.Place
 	return p
 }
@@ -275,7 +290,8 @@ func (r *Replica) filled() {
 	st := r.chain.Machine.(*rooms.State)
 	for i, w := range o.pending {
 		switch {
-		case w.open() && present(st, w.place.account, w.place.nick, r.h.self):
+		case w.open() && w.place.again != nil && r.sayAgain(w, !present(st, w.place.account, w.place.nick, r.h.self)):
+		case w.open() && (w.place.again != nil || present(st, w.place.account, w.place.nick, r.h.self)):
 			r.fill(w, rooms.NewRequest(r.id, "", "", &rooms.Say{}), w.req.Counter)
 		case w.open():
 			r.fill(w, rooms.NewRequest(r.id, w.place.account, w.place.nick, &w.place.enter), w.req.Counter)
@@ -284,6 +300,22 @@ func (r *Replica) filled() {
 		}
 	}
 	r.resend()
+}
+
+// sayAgain puts what was under way when the room froze into its place, if it was refused, or will be, because the author is out of the room.
+func (r *Replica) sayAgain(slot *wish, out bool) bool {
+	w := slot.place.again
+	i := slices.Index(r.out.pending, w)
+	body, err := w.req.Decode()
+	if err != nil || i < 0 && !w.again || i >= 0 && !out {
+		return false
+	}
+	if i >= 0 {
+		r.out.pending[i] = r.filler(w.req.Counter)
+	}
+	slot.cookie, slot.done, slot.place = w.cookie, w.done, nil
+	r.fill(slot, rooms.NewRequest(r.id, w.req.Account, w.req.Nick, body), slot.req.Counter)
+	return true
 }
 
 // reopen takes back what was decided about places that have not been ordered: the others may go on without this node now.

@@ -227,6 +227,9 @@ func TestWhoWasTakenForGoneIsBackBeforeTheTalkIsOrdered(t *testing.T) {
 		w.eventually("all is ordered", 20*time.Second, func() bool { return s1.knows(all...) && s2.knows(all...) })
 		s1.once(t, "ann", slices.Clone(all))
 		s2.once(t, "bob", slices.Clone(all))
+		if mine := slices.DeleteFunc(slices.Clone(s2.ordered), func(l string) bool { return l[0] != 'a' }); mine[0] != "ann: under way" || !slices.IsSorted(mine[1:]) {
+			t.Errorf("ann was ordered as %q", mine)
+		}
 		if len(s1.withdrawn) > 0 {
 			t.Errorf("withdrawn: %v", s1.withdrawn)
 		}

@@ -230,6 +230,54 @@ func isTalk(m *irc.Message, room string) bool {
 	return m.Command == "PRIVMSG" && strings.EqualFold(m.Param(0), room) && m.Tags["batch"] == ""
 }
 
+// isProvisional reports whether the line is talk that is shown before it is ordered.
+func isProvisional(m *irc.Message) bool {
+	_, ok := m.Tags["warren/provisional"]
+	return ok
+}
+
+// ordered returns what line i tells as ordered in the room: talk, or what was shown provisionally and is confirmed by this line. Nil: nothing.
+// The lock is held.
+func (c *ircClient) ordered(i int, room string) *irc.Message {
+	m := c.lines[i]
+	if id := m.Tags["warren/confirmed"]; id != "" {
+		for _, e := range c.lines[:i] {
+			if isProvisional(e) && e.Tags["msgid"] == id && isTalk(e, room) {
+				return e
+			}
+		}
+		return nil
+	}
+	if !isTalk(m, room) || isProvisional(m) {
+		return nil
+	}
+	return m
+}
+
+// provisional returns the texts that were shown in the room before they were ordered.
+func (c *ircClient) provisional(room string) (out []string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, m := range c.lines {
+		if isTalk(m, room) && isProvisional(m) {
+			out = append(out, m.Trailing())
+		}
+	}
+	return out
+}
+
+// shown counts how often a text was shown in the room.
+func (c *ircClient) shown(room, text string) (n int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, m := range c.lines {
+		if isTalk(m, room) && m.Trailing() == text {
+			n++
+		}
+	}
+	return n
+}
+
 // sees waits for a message with this text in the room and returns it.
 func (c *ircClient) sees(room, text string) said {
 	c.t.Helper()
@@ -237,12 +285,12 @@ func (c *ircClient) sees(room, text string) said {
 	return said{id: string(m.Tags["msgid"]), nick: m.Name, text: text}
 }
 
-// talk returns all messages of the room so far, in order.
+// talk returns all messages of the room that are ordered so far, in their order.
 func (c *ircClient) talk(room string) (out []said) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for i, m := range c.lines {
-		if isTalk(m, room) {
+	for i := range c.lines {
+		if m := c.ordered(i, room); m != nil {
 			out = append(out, said{string(m.Tags["msgid"]), m.Name, m.Trailing(), c.times[i]})
 		}
 	}

@@ -29,7 +29,7 @@ func (s *ircSpeaker) echo(text string, limit time.Duration) bool {
 	from := s.from
 	return s.until(limit, func() bool {
 		for ; from < len(s.lines); from++ {
-			if m := s.lines[from]; isTalk(m, s.room) && m.Name == s.nick && m.Trailing() == text {
+			if m := s.ordered(from, s.room); m != nil && m.Name == s.nick && m.Trailing() == text {
 				return true
 			}
 		}
@@ -49,7 +49,7 @@ func (s *xmppSpeaker) echo(text string, limit time.Duration) bool {
 	from := s.from
 	return s.until(limit, func() bool {
 		for ; from < len(s.events); from++ {
-			if e := s.events[from]; e.Event == "message" && e.Room == s.room && e.Text != nil && *e.Text == text {
+			if e := s.ordered(from, s.room); e != nil && *e.Text == text {
 				return true
 			}
 		}

@@ -29,6 +29,8 @@ type xmppEvent struct {
 	Invited string // to this room
 	Codes   []int
 	Extra   []string
+	Early   string // provisional, confirmed, withdrawn, frozen, thawed
+	About   string // the stanza-id of what is confirmed or withdrawn
 	Count   int
 	JID     string
 }
@@ -195,12 +197,44 @@ func (c *xmppClient) sees(room, text string) said {
 	return said{id: e.SID, nick: e.Nick, text: text}
 }
 
-// talk returns all live messages of the room, without those of the bot.
+// ordered returns what event i tells as ordered in the room: a live message, or what was shown provisionally and is confirmed by this one. Nil:
+// nothing. The lock is held.
+func (c *xmppClient) ordered(i int, room string) *xmppEvent {
+	live := func(e *xmppEvent) bool {
+		return e.Event == "message" && e.Type == "groupchat" && e.Room == room && e.Text != nil && !e.Old && e.SID != "" && e.Nick != bot
+	}
+	e := &c.events[i]
+	switch {
+	case e.Early == "confirmed" && e.Room == room:
+		for j := range c.events[:i] {
+			if p := &c.events[j]; p.Early == "provisional" && p.SID == e.About && live(p) {
+				return p
+			}
+		}
+	case live(e) && e.Early == "":
+		return e
+	}
+	return nil
+}
+
+// shown counts how often a text was shown in the room, live.
+func (c *xmppClient) shown(room, text string) (n int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, e := range c.events {
+		if e.Event == "message" && e.Room == room && e.Text != nil && *e.Text == text && !e.Old {
+			n++
+		}
+	}
+	return n
+}
+
+// talk returns all messages of the room that are ordered so far, live, in their order, without those of the bot.
 func (c *xmppClient) talk(room string) (out []said) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for i, e := range c.events {
-		if e.Event == "message" && e.Type == "groupchat" && e.Room == room && e.Text != nil && !e.Old && e.SID != "" && e.Nick != bot {
+	for i := range c.events {
+		if e := c.ordered(i, room); e != nil {
 			out = append(out, said{e.SID, e.Nick, *e.Text, c.times[i]})
 		}
 	}

@@ -18,6 +18,7 @@ from slixmpp.xmlstream.handler import Callback
 from slixmpp.xmlstream.matcher import StanzaPath
 
 SID = "{urn:xmpp:sid:0}stanza-id"
+EARLY = "{urn:warren:provisional:0}"
 DELAY = "{urn:xmpp:delay}delay"
 MUC_USER = "{http://jabber.org/protocol/muc#user}x"
 MAM = "urn:xmpp:mam:2"
@@ -58,11 +59,12 @@ class Client(ClientXMPP):
         invite = xml.find("{jabber:x:conference}x")  # a direct invitation (XEP-0249)
         body = xml.find("{jabber:client}body")
         subject = xml.find("{jabber:client}subject")
+        early = next((c for c in xml if c.tag.startswith(EARLY)), None)
         tell(
             event="message", type=message["type"], id=message["id"], room=message["from"].bare, nick=message["from"].resource,
             text=None if body is None else body.text or "", subject=None if subject is None else subject.text or "",
             sid=None if sid is None else sid.get("id"), old=xml.find(DELAY) is not None, invited=None if invite is None else invite.get("jid"),
-            extra=[c.tag for c in xml],
+            extra=[c.tag for c in xml], early="" if early is None else early.tag[len(EARLY):], about="" if early is None else early.get("id") or "",
         )
 
     def on_presence(self, presence):
