@@ -17,6 +17,7 @@ type options struct {
 	both, stop, rounds int
 	calm               time.Duration // of talk without any blow, before the first
 	program            string
+	verbose            bool
 }
 
 func main() {
@@ -25,14 +26,24 @@ func main() {
 	flag.IntVar(&o.nodes, "nodes", 5, "nodes of the network, 4 to 16")
 	flag.IntVar(&o.rate, "rate", 200, "messages a second, of all clients together")
 	flag.DurationVar(&o.calm, "calm", 10*time.Second, "talk without a blow before the first one, in which the lead should not change")
+	only := flag.String("only", "", "only this kind of blow, as often as -times says: leader, backup, both, stop or rolling")
+	flag.BoolVar(&o.verbose, "v", false, "say of each blow whom it hit and what each client waited")
 	flag.StringVar(&o.program, "program", "", "the warren binary to test (default: build it)")
 	flag.Parse()
 	if flag.NArg() > 0 || *times < 0 || o.nodes < 4 || o.nodes > 16 || o.rate < o.nodes {
 		flag.Usage()
 		os.Exit(2)
 	}
-	o.leader, o.rounds = *times, 1
-	o.backup, o.both, o.stop = (*times+3)/4, (*times+3)/4, (*times+3)/4
+	kinds := map[string]*int{"leader": &o.leader, "backup": &o.backup, "both": &o.both, "stop": &o.stop, "rolling": &o.rounds}
+	if *only == "" {
+		o.leader, o.rounds = *times, min(*times, 1)
+		o.backup, o.both, o.stop = (*times+3)/4, (*times+3)/4, (*times+3)/4
+	} else if kinds[*only] == nil {
+		flag.Usage()
+		os.Exit(2)
+	} else {
+		*kinds[*only] = *times
+	}
 	problems, err := run(o, os.Stdout)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "test/kill:", err)

@@ -215,7 +215,8 @@ func (s *story) hurt(orderly bool, nodes ...*node) (time.Duration, error) {
 			return 0, err
 		}
 	}
-	gap := worst(survivors, began)
+	gap := s.worst(survivors, began)
+	s.detail(nodes, survivors, began)
 	for _, c := range movers {
 		c.leave()
 		if err := c.goElsewhere([]*node{c.home}); err != nil {
@@ -243,7 +244,8 @@ func (s *story) stopLeader() (time.Duration, error) {
 	}
 	on := s.goneOn(survivors, marks)
 	time.Sleep(time.Until(began.Add(halted)))
-	gap := worst(survivors, began)
+	gap := s.worst(survivors, began)
+	s.detail([]*node{lead}, survivors, began)
 	if err := errors.Join(on, lead.signal(syscall.SIGCONT)); err != nil {
 		return 0, err
 	}
@@ -274,11 +276,36 @@ func (s *story) goneOn(clients []*client, marks map[*client]int) error {
 	return nil
 }
 
-func worst(clients []*client, since time.Time) (longest time.Duration) {
+func (s *story) worst(clients []*client, since time.Time) (longest time.Duration) {
 	for _, c := range clients {
 		longest = max(longest, c.worst(since))
 	}
 	return longest
+}
+
+// detail says what a blow did to each client.
+func (s *story) detail(nodes []*node, clients []*client, since time.Time) {
+	if !s.o.verbose {
+		return
+	}
+	r, _ := s.net.others(nodes...)[0].room(room)
+	name := func(id string) string {
+		if x := s.net.byID(id); x != nil {
+			return x.Name
+		}
+		return "nobody"
+	}
+	var hit, waits, controllers []string
+	for _, x := range nodes {
+		hit = append(hit, x.Name)
+	}
+	for _, c := range clients {
+		waits = append(waits, fmt.Sprintf("%s %d ms", c.home.Name, c.worst(since).Milliseconds()))
+	}
+	for _, id := range r.Controllers {
+		controllers = append(controllers, name(id))
+	}
+	s.say("  %s hit; %s leads now, of %s; waited: %s", strings.Join(hit, " and "), name(r.Leader), strings.Join(controllers, " "), strings.Join(waits, ", "))
 }
 
 // end lets what is under way come, and ends all clients.
