@@ -50,7 +50,7 @@ func serveUntil(ctx context.Context, c *call, cfg config.Config) (err error) {
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, n.Close()) }()
+	defer func() { err = errors.Join(err, n.Leave()) }()
 	if err := n.Start(); err != nil {
 		return err
 	}

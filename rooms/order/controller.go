@@ -3,6 +3,7 @@ package order
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"go.etcd.io/raft/v3"
 	pb "go.etcd.io/raft/v3/raftpb"
@@ -193,15 +194,25 @@ func (c *Controller) Unreachable(node rooms.NodeID) {
 	}
 }
 
-// Transfer asks the leader, if this is it, to hand over to the node: for an orderly stop.
-func (c *Controller) Transfer(to rooms.NodeID) {
+// HandOver asks another controller to lead, if this one does and one of those that can is alive and close to its log: for an orderly stop. It
+// reports whether somebody was asked. Whether that one took over, Leader tells; when it did not within an election time-out, this one goes on
+// leading, and may be asked again. What is proposed meanwhile is given back (Ready.Returned).
+func (c *Controller) HandOver(alive func(rooms.NodeID) bool) bool {
 	if c.broken != nil {
-		return
+		return false
 	}
 	defer c.guard(nil)
-	if m, ok := c.conf.of(to); ok && c.leads() {
-		c.rn.TransferLeader(m.raftID())
+	if !c.leads() {
+		return false
 	}
+	level := c.level()
+	for _, m := range c.conf.Voters {
+		if m.Node != c.cfg.Self && slices.Contains(c.controllers, m.Node) && level[m.raftID()] && alive(m.Node) {
+			c.rn.TransferLeader(m.raftID())
+			return true
+		}
+	}
+	return false
 }
 
 // DirectoryAt tells how far this node knows the directory: view returns a version, newest is the greatest there is.

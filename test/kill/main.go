@@ -17,6 +17,7 @@ type options struct {
 	both, stop, rounds int
 	calm               time.Duration // of talk without any blow, before the first
 	program            string
+	level              string // log level of the nodes
 	verbose            bool
 }
 
@@ -27,6 +28,7 @@ func main() {
 	flag.IntVar(&o.rate, "rate", 200, "messages a second, of all clients together")
 	flag.DurationVar(&o.calm, "calm", 10*time.Second, "talk without a blow before the first one, in which the lead should not change")
 	only := flag.String("only", "", "only this kind of blow, as often as -times says: leader, backup, both, stop or rolling")
+	flag.StringVar(&o.level, "log", "error", "log level of the nodes: debug, info, warn, error")
 	flag.BoolVar(&o.verbose, "v", false, "say of each blow whom it hit and what each client waited")
 	flag.StringVar(&o.program, "program", "", "the warren binary to test (default: build it)")
 	flag.Parse()
@@ -68,7 +70,7 @@ func run(o options, out io.Writer) (problems int, err error) {
 			return 0, fmt.Errorf("build warren: %w\n%s", err, said)
 		}
 	}
-	net, err := startNetwork(o.program, filepath.Join(dir, "demo"), o.nodes)
+	net, err := startNetwork(o.program, filepath.Join(dir, "demo"), o.nodes, o.level)
 	if err != nil {
 		return 0, err
 	}

@@ -39,7 +39,7 @@ type network struct {
 	starts chan func() // to the thread whose end takes all processes along
 }
 
-func startNetwork(program, data string, nodes int) (*network, error) {
+func startNetwork(program, data string, nodes int, level string) (*network, error) {
 	n := &network{starts: make(chan func())}
 	go func() {
 		runtime.LockOSThread()
@@ -47,7 +47,7 @@ func startNetwork(program, data string, nodes int) (*network, error) {
 			f()
 		}
 	}()
-	n.demo = exec.Command(program, "demo", "--nodes", fmt.Sprint(nodes), "--json", "--data", data)
+	n.demo = exec.Command(program, "demo", "--nodes", fmt.Sprint(nodes), "--json", "--data", data, "--log", level)
 	n.demo.Stderr = os.Stderr
 	out, err := n.demo.StdoutPipe()
 	if err != nil {

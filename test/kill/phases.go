@@ -305,7 +305,7 @@ func (s *story) detail(nodes []*node, clients []*client, since time.Time) {
 	for _, id := range r.Controllers {
 		controllers = append(controllers, name(id))
 	}
-	s.say("  %s hit; %s leads now, of %s; waited: %s", strings.Join(hit, " and "), name(r.Leader), strings.Join(controllers, " "), strings.Join(waits, ", "))
+	s.say("  %s hit at %s; %s leads now, of %s; waited: %s", strings.Join(hit, " and "), since.UTC().Format("15:04:05.000"), name(r.Leader), strings.Join(controllers, " "), strings.Join(waits, ", "))
 }
 
 // end lets what is under way come, and ends all clients.
