@@ -100,6 +100,7 @@ const (
 	heldBackBytes   = 4 << 20         // bytes of decisions waiting
 	maxHeldBack     = 64              // decisions waiting for a directory version or a gap
 	resendAfter     = 250 * time.Millisecond
+	resendPause     = 20 * time.Millisecond  // between two resends: controllers that name different leaders would have all sent as fast as they answer
 	giveUpAfter     = 10 * time.Minute       // a wish without verdict is given up: who waits for it has gone away by then
 	importTime      = 10 * time.Second       // for ordering an import in the directory
 	frozenAfter     = 3 * time.Second        // a wish without verdict for so long means that the room is frozen, whatever liveness says

@@ -216,7 +216,7 @@ func (r *Replica) directoryAdvanced() {
 // drive does what the controller wants done: store, send, show.
 func (r *Replica) drive() {
 	for r.ctl != nil && r.broken == nil {
-		if r.out.again {
+		if r.out.resendDue() {
 			r.resend()
 		}
 		rd, ok := r.ctl.Ready()
@@ -266,7 +266,7 @@ func (r *Replica) drive() {
 			r.awoken()
 		}
 	}
-	if r.out.again {
+	if r.out.resendDue() {
 		r.resend()
 	}
 	if r.askAgain {
@@ -370,7 +370,7 @@ func (r *Replica) answered(from rooms.NodeID, a answer) {
 	if !slices.Contains(r.orderers(), from) && from != r.h.self {
 		return
 	}
-	if r.ctl == nil && !a.Leader.IsZero() {
+	if r.ctl == nil && !a.Leader.IsZero() && r.h.alive(a.Leader) { // a backup may not have noticed yet that its leader is down
 		r.setLeader(a.Leader)
 	}
 }

@@ -142,7 +142,7 @@ func (r *Replica) headFrom(from rooms.NodeID, hd head) {
 	if !hd.Denied {
 		r.heardFrom(from, time.Now())
 	}
-	if !hd.Leader.IsZero() && r.ctl == nil {
+	if !hd.Leader.IsZero() && r.ctl == nil && r.h.alive(hd.Leader) {
 		r.setLeader(hd.Leader)
 	}
 	if hd.Height > r.chain.Height {

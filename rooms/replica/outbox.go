@@ -40,10 +40,11 @@ func (w *wish) finish(err error) {
 type outbox struct {
 	pending []*wish
 	sent    int       // of pending, how many were sent since the last resend
-	sentAt  time.Time // of the last send
-	again   bool      // resend at the next drive
-	tries   int
-	asking  bool // how far the room is has been asked, to fill the places
+	movedAt time.Time // when pending[0] was sent last, or came to be the first
+	again   bool      // resend as soon as resendPause allows
+	resent  time.Time // when all was sent again last
+	tries   int       // resends since the last verdict
+	asking  bool      // how far the room is has been asked, to fill the places
 }
 
 func (o *outbox) resendSoon() { o.again = len(o.pending) > 0 }
@@ -133,10 +134,15 @@ func (r *Replica) flush() {
 		if !r.send(r.out.pending[r.out.sent], false) {
 			return
 		}
+		if r.out.sent == 0 { // not with each: who goes on talking would never send the first one again
+			r.out.movedAt = time.Now()
+		}
 		r.out.sent++
-		r.out.sentAt = time.Now()
 	}
 }
+
+// resendDue reports whether somebody new seems to lead, and it is time to turn to them.
+func (o *outbox) resendDue() bool { return o.again && time.Since(o.resent) >= resendPause }
 
 // resend sends all in the window again: to the leader, or to every controller when that did not help before.
 func (r *Replica) resend() {
@@ -151,7 +157,8 @@ func (r *Replica) resend() {
 		}
 		r.out.sent++
 	}
-	r.out.sentAt = time.Now()
+	r.out.movedAt = time.Now()
+	r.out.resent = r.out.movedAt
 }
 
 // send hands one wish to the leading controller (or all). false: nobody to send to, or it is a place that is still to be filled.
@@ -200,7 +207,7 @@ func (r *Replica) tickOutbox(now time.Time) {
 	}
 	r.giveUp(now)
 	r.fillPlaces()
-	if now.Sub(o.sentAt) > resendAfter {
+	if now.Sub(o.movedAt) > resendAfter {
 		r.resend()
 	}
 }
@@ -273,7 +280,7 @@ func (r *Replica) decided(d *rooms.Decision, counter uint64) {
 		if j < o.sent {
 			o.sent--
 		}
-		o.tries = 0
+		o.tries, o.movedAt = 0, time.Now()
 		if w.said {
 			r.settled(w, kindError(kind))
 		}
