@@ -101,7 +101,7 @@ func (p *peerLink) adopt(in *inStream, h hello) bool {
 	}
 	restarted := p.peerInc != 0 && p.peerInc != h.incarnation
 	p.peerInc, p.peerHB = h.incarnation, h.heartbeat
-	p.echo, p.rtt = 0, 0
+	p.echo, p.rtt, p.refused = 0, 0, false
 	out := p.out
 	if restarted {
 		p.bounced = p.bounced || p.up

@@ -47,6 +47,7 @@ func (d *dirtyPeers) take() []*peerLink {
 func (p *peerLink) linkedTo(s network.Stream) {
 	p.mu.Lock()
 	p.out = s
+	p.refused = false
 	p.linked.Store(true)
 	p.mu.Unlock()
 	p.evaluate(time.Now())
@@ -78,9 +79,13 @@ func (p *peerLink) evaluate(now time.Time) {
 	if p.ctx.Err() != nil {
 		return
 	}
+	grace := lostGrace
+	if p.refused {
+		grace = 0
+	}
 	up := p.peerInc != 0 && p.silence(now) < p.limit() &&
-		(p.linked.Load() || p.up && now.Sub(p.outLost) < lostGrace) &&
-		(p.in != nil || p.up && now.Sub(p.inLost) < lostGrace)
+		(p.linked.Load() || p.up && now.Sub(p.outLost) < grace) &&
+		(p.in != nil || p.up && now.Sub(p.inLost) < grace)
 	if up {
 		p.seen = now
 	}

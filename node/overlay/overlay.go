@@ -230,6 +230,7 @@ func (o *Overlay) onDisconnected(n network.Network, c network.Conn) {
 	}
 	if p := o.knownPeer(id); p != nil {
 		p.poke(true)
+		o.spawn(func() { p.knock(c) })
 	}
 }
 

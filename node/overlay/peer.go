@@ -34,6 +34,7 @@ type peerLink struct {
 	outLost time.Time      // when it was last lost
 	in      *inStream      // the stream from it
 	inLost  time.Time
+	refused bool          // since the connection broke its machine said that nobody listens there any more
 	peerInc uint64        // its incarnation, 0: never heard
 	peerHB  time.Duration // how often it sends
 	echo    uint64        // its clock as last heard
