@@ -192,10 +192,12 @@ func (s *story) hurt(orderly bool, nodes ...*node) (time.Duration, error) {
 			return 0, err
 		}
 	}
+	gap := time.Duration(0)
 	if len(nodes) == 1 { // the others are a quorum: it comes back when they have gone on
 		if err := s.goneOn(survivors, marks); err != nil {
 			return 0, err
 		}
+		gap = s.worst(survivors, began)
 	}
 	for _, x := range nodes {
 		if err := s.net.restart(x); err != nil {
@@ -215,7 +217,9 @@ func (s *story) hurt(orderly bool, nodes ...*node) (time.Duration, error) {
 			return 0, err
 		}
 	}
-	gap := s.worst(survivors, began)
+	if orderly || gap == 0 { // the return of a node belongs to a restart, and to a blow that the others could not bear alone
+		gap = s.worst(survivors, began)
+	}
 	s.detail(nodes, survivors, began)
 	for _, c := range movers {
 		c.leave()
