@@ -300,7 +300,7 @@ func (r *Replica) fail(err error) {
 	r.mu.Lock()
 	r.broken = err
 	r.mu.Unlock()
-	clear(r.subs)
+	r.dismissSubscribers()
 	clear(r.held)
 	r.heldBytes = 0
 	r.out.fail(errs.Internal)

@@ -9,12 +9,6 @@ import (
 	"warren/rooms/errs"
 )
 
-// subscriber is a node that wants new decisions pushed.
-type subscriber struct {
-	until time.Time
-	as    reader
-}
-
 // frame takes one frame from another node.
 func (r *Replica) frame(f inFrame) {
 	now := time.Now()
@@ -49,6 +43,11 @@ func (r *Replica) frame(f inFrame) {
 		var s subscribe
 		if rooms.Unmarshal(f.Data, &s) == nil {
 			r.subscribed(f.from, s, now)
+		}
+	case frameRefer:
+		var ref refer
+		if rooms.Unmarshal(f.Data, &ref) == nil {
+			r.referred(f.from, ref, now)
 		}
 	case frameHead:
 		var hd head
@@ -92,41 +91,6 @@ func (r *Replica) tell(to rooms.NodeID, kind uint8, data []byte) bool {
 	return r.h.cfg.Net.Send(to, rooms.Marshal(frame{Room: r.id, Kind: kind, Data: data}))
 }
 
-// push sends a new decision to all who asked for it; checkReaders has seen to it that they may read.
-func (r *Replica) push(data []byte) {
-	if len(r.subs) == 0 {
-		return
-	}
-	f := rooms.Marshal(frame{Room: r.id, Kind: framePush, Data: data})
-	for n := range r.subs {
-		r.h.cfg.Net.Send(n, f)
-	}
-}
-
-// checkReaders stops pushing to those who may not read any more. What took the right from them they still get: it tells them why.
-func (r *Replica) checkReaders() {
-	for n, s := range r.subs {
-		if !r.mayRead(n, s.as) {
-			delete(r.subs, n)
-			r.sendHead(n, 0, false)
-		}
-	}
-}
-
-func (r *Replica) subscribed(from rooms.NodeID, s subscribe, now time.Time) {
-	if s.Stop {
-		delete(r.subs, from)
-		return
-	}
-	ok := r.mayRead(from, s.For)
-	if !ok {
-		delete(r.subs, from)
-	} else if _, known := r.subs[from]; known || len(r.subs) < maxSubscribers {
-		r.subs[from] = &subscriber{until: now.Add(subscriberLife), as: s.For}
-	}
-	r.sendHead(from, 0, ok) // it may lack decisions, and it may not know who leads
-}
-
 func (r *Replica) sendHead(to rooms.NodeID, nonce uint64, may bool) {
 	hd := head{Nonce: nonce, Denied: !may}
 	if may {
@@ -136,17 +100,19 @@ func (r *Replica) sendHead(to rooms.NodeID, nonce uint64, may bool) {
 }
 
 func (r *Replica) headFrom(from rooms.NodeID, hd head) {
-	if !slices.Contains(r.orderers(), from) && from != r.source {
+	orders := slices.Contains(r.orderers(), from)
+	if !orders && from != r.source {
 		return // what others claim decides nothing
 	}
+	now := time.Now()
 	if !hd.Denied {
-		r.heardFrom(from, time.Now())
+		r.heardFrom(from, now)
 	}
-	if !hd.Leader.IsZero() && r.ctl == nil && r.h.alive(hd.Leader) {
+	if orders && !hd.Leader.IsZero() && r.ctl == nil && r.h.alive(hd.Leader) {
 		r.setLeader(hd.Leader)
 	}
 	if hd.Height > r.chain.Height {
-		r.catchUp(from)
+		r.ahead(from, hd, now)
 	}
 	asked := slices.IndexFunc(r.syncs, func(w *syncWait) bool { return w.nonce == hd.Nonce })
 	if asked < 0 || !hd.Denied && !hd.Sure {
@@ -262,88 +228,8 @@ func (r *Replica) settleSyncs(now time.Time, all bool) {
 	r.releaseSyncs()
 }
 
-// tickFollow renews what a copy without a controller lives on: somebody who pushes.
-func (r *Replica) tickFollow(now time.Time) {
-	for n, s := range r.subs {
-		if now.After(s.until) || !r.h.alive(n) {
-			delete(r.subs, n)
-		}
-	}
-	if len(r.syncs) > 0 && now.Sub(r.askedHead) > askEvery {
-		r.settleSyncs(now, true)
-	}
-	if !r.leader.IsZero() {
-		r.led = now
-	}
-	if r.controlsNow() && now.Sub(r.led) < 2*r.h.cfg.Election {
-		return // what it misses comes with raft; without a leader for long, the others may have gone on without this node
-	}
-	if !r.source.IsZero() && r.h.alive(r.source) && now.Sub(r.asked) < subscribeEvery {
-		return
-	}
-	if !r.source.IsZero() && r.heard.Before(r.asked) {
-		r.skip++ // it did not answer
-	}
-	next := r.chooseSource()
-	if next.IsZero() {
-		return
-	}
-	if next != r.source && !r.source.IsZero() {
-		r.tell(r.source, frameSubscribe, rooms.Marshal(subscribe{Stop: true}))
-	}
-	r.source, r.asked = next, now
-	r.tell(next, frameSubscribe, rooms.Marshal(subscribe{For: r.as, Have: r.chain.Height}))
-	r.askAnother()
-}
-
-// heardFrom notes that the source serves this copy.
-func (r *Replica) heardFrom(from rooms.NodeID, now time.Time) {
-	if from == r.source {
-		r.heard = now
-	}
-}
-
-// askAnother asks one of those who do not push to this copy for the head, another one each time: the source may be cut off from the others, or
-// keep things to itself.
-func (r *Replica) askAnother() {
-	list := slices.DeleteFunc(r.orderers(), func(n rooms.NodeID) bool { return n == r.source || n == r.h.self || !r.h.alive(n) })
-	if len(list) > 0 {
-		r.opinions++
-		r.tell(list[r.opinions%len(list)], frameAskHead, rooms.Marshal(askHead{For: r.as}))
-	}
-}
-
-// hurry asks somebody for the head now, and the source at the next tick: something here waits for it.
-func (r *Replica) hurry() {
-	now := time.Now()
-	if now.Sub(r.hurried) < askEvery {
-		return
-	}
-	r.hurried, r.asked = now, time.Time{}
-	r.wakeUp()
-	r.askAnother()
-}
-
 func (r *Replica) controlsNow() bool {
 	return slices.Contains(r.controllers(), r.h.self) && r.ctl != nil
-}
-
-// chooseSource picks the controller that pushes to this node: spread over them by this node's id, and among the living.
-func (r *Replica) chooseSource() rooms.NodeID {
-	list := r.orderers()
-	start := int(r.h.self[0]) + r.skip
-	for i := range list {
-		c := list[(start+i)%len(list)]
-		if c != r.h.self && r.h.alive(c) {
-			return c
-		}
-	}
-	for _, n := range r.informed() {
-		if r.h.alive(n) {
-			return n
-		}
-	}
-	return rooms.NodeID{}
 }
 
 // peer follows who comes and goes.
@@ -362,7 +248,7 @@ func (r *Replica) peer(id rooms.NodeID, up bool) {
 	}
 	delete(r.subs, id)
 	if id == r.source {
-		r.source, r.asked = rooms.NodeID{}, time.Time{}
+		r.startOver()
 	}
 	if id == r.pull.from && r.pull.under() {
 		r.pull.cancel()

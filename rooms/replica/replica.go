@@ -44,24 +44,19 @@ type Replica struct {
 	leave   func()
 
 	// Owned by the loop.
-	ctl        *order.Controller
-	founding   bool          // this node is to lead a room that is just being founded
-	foundWait  time.Duration // for the votes of its last try
-	foundNext  time.Time     // when it tries again
-	out        outbox
-	cut        bool                   // fewer controllers are heard than a quorum
-	met        bool                   // a quorum was heard once
-	rumours    map[rooms.Hash]*rumour // provisional talk of other nodes
-	as         reader                 // on whose behalf the room is read
-	subs       map[rooms.NodeID]*subscriber
-	held       map[uint64]heldBack // decisions that cannot be applied yet, by height
-	heldBytes  int
-	source     rooms.NodeID // who pushes to this node
-	asked      time.Time    // when the source was last asked to
-	heard      time.Time    // when the source last said anything
-	hurried    time.Time
-	opinions   int // questions to others than the source
-	skip       int // sources that were left because they did not serve
+	ctl       *order.Controller
+	founding  bool          // this node is to lead a room that is just being founded
+	foundWait time.Duration // for the votes of its last try
+	foundNext time.Time     // when it tries again
+	out       outbox
+	cut       bool                   // fewer controllers are heard than a quorum
+	met       bool                   // a quorum was heard once
+	rumours   map[rooms.Hash]*rumour // provisional talk of other nodes
+	as        reader                 // on whose behalf the room is read
+	subs      map[rooms.NodeID]*subscriber
+	held      map[uint64]heldBack // decisions that cannot be applied yet, by height
+	heldBytes int
+	following
 	pull       pulling
 	dirSeen    uint64    // the directory version that the controller was last told of
 	campaignAt time.Time // when it is this backup's turn to campaign, if the leader is still down then
@@ -164,6 +159,7 @@ func (r *Replica) stop() {
 			}
 		}
 	}
+	r.dismissSubscribers()
 	r.out.fail(errs.Closed)
 	r.failSyncs(errs.Closed)
 	if r.leave != nil {

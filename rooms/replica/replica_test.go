@@ -132,7 +132,9 @@ type lan struct {
 	mute   func(from, to rooms.NodeID) bool // frames that get lost; nil: none
 	side   map[rooms.NodeID]int             // nodes on different sides do not reach each other
 	topics map[string]map[*port]func(rooms.NodeID, []byte)
-	orders atomic.Int64 // messages between controllers
+	alter  func(from rooms.NodeID, f *frame) bool // changes what somebody sends; false: it gets lost
+	orders atomic.Int64                           // messages between controllers
+	pulls  atomic.Int64
 }
 
 type port struct {
@@ -165,6 +167,13 @@ func (p *port) Send(to rooms.NodeID, f []byte) bool {
 	if o == nil || !p.reaches(o) {
 		return false
 	}
+	if p.l.alter != nil {
+		var in frame
+		if rooms.Unmarshal(f, &in) != nil || !p.l.alter(p.id, &in) {
+			return true
+		}
+		f = rooms.Marshal(in)
+	}
 	arrive := func() { o.h.Frame(p.id, f) }
 	if d := p.l.delay; d > 0 {
 		at := time.Now().Add(d)
@@ -186,6 +195,7 @@ func (p *port) Send(to rooms.NodeID, f []byte) bool {
 }
 
 func (p *port) Pull(ctx context.Context, to rooms.NodeID, req []byte) ([]byte, error) {
+	p.l.pulls.Add(1)
 	o := p.peer(to)
 	if o == nil {
 		return nil, errs.Timeout

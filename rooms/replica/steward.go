@@ -364,7 +364,7 @@ func (r *Replica) reconfigured() {
 		r.ctl.SetLearners()
 	}
 	r.control(false)
-	r.source, r.asked = rooms.NodeID{}, time.Time{}
+	r.asked = time.Time{}
 	r.stew.told = time.Time{}
 }
 

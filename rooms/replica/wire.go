@@ -22,6 +22,7 @@ const (
 	frameEndorse     = 11 // the endorsement
 	frameSignal      = 12 // an unordered signal to a node with occupants of a private room
 	frameProvisional = 13 // an encoded rooms.Request that says something in a frozen room, to nodes with occupants
+	frameRefer       = 14 // refer: the sender serves others already, or no more
 )
 
 // frame is what travels on the stream between two nodes: which room, what, and its bytes.
@@ -61,6 +62,13 @@ type head struct {
 	Nonce  uint64 // of the askHead it answers, or 0
 	Denied bool   // the asker may not read the room
 	Sure   bool   // the sender leads the room: nothing above Height was acknowledged
+}
+
+// refer answers a subscribe that finds no place: ask one of these.
+type refer struct {
+	_      struct{} `cbor:",toarray"`
+	Height uint64   // of the sender
+	Nodes  []rooms.NodeID
 }
 
 type askHead struct {

@@ -1,0 +1,198 @@
+package replica
+
+import (
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"warren/rooms"
+)
+
+// tree is a room that four nodes control and many follow.
+type tree struct {
+	*world
+	id    rooms.RoomID
+	says  int
+	names []string // of the followers
+}
+
+func newTree(t *testing.T, followers int) *tree {
+	w, id := newWorld(t).four("square")
+	x := &tree{world: w, id: id}
+	for i := range followers {
+		name := fmt.Sprintf("f%d", i)
+		h := w.join(name, id)
+		r, err := h.Open(t.Context(), id, "", name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Watch(func(*rooms.Event, any) {})
+		x.names = append(x.names, name)
+	}
+	if _, err := w.hosts["n1"].Get(id).Ask(t.Context(), "", "ann", &rooms.Enter{}); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(3 * subscriberLife) // everybody has found a source, old places are given up
+	return x
+}
+
+// say orders one more thing and returns the height that it is shown at.
+func (x *tree) say() uint64 {
+	x.t.Helper()
+	x.says++
+	r := x.hosts["n1"].Get(x.id)
+	if _, err := r.Ask(x.t.Context(), "", "ann", &rooms.Say{Text: fmt.Sprint("line ", x.says)}); err != nil {
+		x.t.Fatal(err)
+	}
+	height, _ := r.Head()
+	return height
+}
+
+// everybodyAt waits until all copies have reached a height.
+func (x *tree) everybodyAt(height uint64, d time.Duration) {
+	x.t.Helper()
+	x.eventually("everybody has it", d, func() bool {
+		for _, h := range x.hosts {
+			if at, _ := h.Get(x.id).Head(); at < height {
+				return false
+			}
+		}
+		return true
+	})
+}
+
+// served returns whom each node pushes to.
+func (x *tree) served() map[string][]string {
+	x.t.Helper()
+	out := map[string][]string{}
+	for name, h := range x.hosts {
+		r := h.Get(x.id)
+		done := make(chan struct{})
+		if !r.call(func() {
+			for n := range r.subs {
+				out[name] = append(out[name], x.name(n))
+			}
+			close(done)
+		}) {
+			x.t.Fatal("busy")
+		}
+		<-done
+	}
+	return out
+}
+
+func TestWhoFollowsServesOthers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		x := newTree(t, 30)
+		defer x.close()
+		x.lan.delay = time.Millisecond
+		before := x.lan.pulls.Load()
+		for range 20 {
+			x.everybodyAt(x.say(), 200*time.Millisecond)
+		}
+		if n := x.lan.pulls.Load() - before; n > 0 {
+			t.Errorf("%d decisions were pulled, want none: the tree carries them", n)
+		}
+		places := 0
+		for name, list := range x.served() {
+			if places += len(list); len(list) > maxServed {
+				t.Errorf("%s serves %v, at most %d are allowed", name, list, maxServed)
+			}
+		}
+		if places != len(x.names) {
+			t.Errorf("%d places are taken by %d followers", places, len(x.names))
+		}
+	})
+}
+
+// busiest returns the follower that serves most.
+func (x *tree) busiest() string {
+	best, most := "", 0
+	served := x.served()
+	for _, n := range x.names {
+		if x.hosts[n] != nil && len(served[n]) > most {
+			best, most = n, len(served[n])
+		}
+	}
+	if best == "" {
+		x.t.Fatal("no follower serves anybody")
+	}
+	return best
+}
+
+func TestWhoServesDies(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		x := newTree(t, 24)
+		defer x.close()
+		for range 5 {
+			x.kill(x.busiest())
+			x.everybodyAt(x.say(), 2*time.Second)
+		}
+	})
+}
+
+// A node that takes others in, keeps the decisions to itself and says that there are none is left by them.
+func TestWhoServesKeepsThingsToItself(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		x := newTree(t, 24)
+		defer x.close()
+		greedy := node(x.busiest())
+		x.lan.mu.Lock()
+		x.lan.alter = func(from rooms.NodeID, f *frame) bool {
+			if from == greedy && f.Room == x.id && f.Kind == frameHead {
+				f.Data = rooms.Marshal(head{Height: 1})
+			}
+			return from != greedy || f.Room != x.id || f.Kind != framePush
+		}
+		x.lan.mu.Unlock()
+		x.everybodyAt(x.say(), subscribeEvery+2*time.Second)
+		time.Sleep(3 * subscriberLife)
+		for range 3 {
+			x.everybodyAt(x.say(), subscribeEvery+2*time.Second)
+			time.Sleep(subscriberLife)
+		}
+	})
+}
+
+// A copy that ends tells those whom it serves, so that they need not find out.
+func TestWhoServesLeaves(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		x := newTree(t, 24)
+		defer x.close()
+		name := x.busiest()
+		r := x.hosts[name].Get(x.id)
+		r.cancel()
+		<-r.done
+		time.Sleep(2 * quietTick)
+		for _, n := range x.names {
+			if n == name {
+				continue
+			}
+			r := x.hosts[n].Get(x.id)
+			source := make(chan rooms.NodeID, 1)
+			r.call(func() { source <- r.source })
+			if <-source == node(name) {
+				t.Errorf("%s still waits for %s", n, name)
+			}
+		}
+	})
+}
+
+// Two that follow each other would be told nothing: neither takes the other in.
+func TestNobodyServesItsSource(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		x := newTree(t, 12)
+		defer x.close()
+		name := x.busiest()
+		child := x.served()[name][0]
+		r := x.hosts[child].Get(x.id)
+		r.put(inFrame{node(name), frame{Room: x.id, Kind: frameSubscribe, Data: rooms.Marshal(subscribe{For: r.as})}})
+		synctest.Wait()
+		for _, n := range x.served()[child] {
+			if n == name {
+				t.Errorf("%s serves %s, which serves it", child, name)
+			}
+		}
+	})
+}
