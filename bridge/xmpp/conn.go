@@ -237,8 +237,9 @@ func (c *conn) startWriting() {
 		_ = c.nc.SetDeadline(time.Time{})
 	}
 	c.mu.Unlock()
-	if ended {
+	if ended { // end writes the last words itself: a writer would close the connection before they are out
 		c.out.finish(nil, true)
+		return
 	}
 	c.work.Go(func() {
 		_ = c.out.run(c.nc)
