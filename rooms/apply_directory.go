@@ -22,6 +22,8 @@ func (d *Directory) apply(ctx *context, r *Request, body Body) (errs.Kind, *Even
 		kind = d.dropDevice(ctx, b)
 	case *AdmitNode:
 		kind = d.admit(ctx, r, b)
+	case *HideRoom:
+		kind = d.hideRoom(r, b)
 	case *LabelNode:
 		kind = d.labelNode(r, b)
 	case *DropNode:
@@ -239,6 +241,21 @@ func (d *Directory) dropRoom(b *DropRoom) errs.Kind {
 	if d.Made[rec.Quota]--; d.Made[rec.Quota] <= 0 {
 		delete(d.Made, rec.Quota)
 	}
+	return errs.OK
+}
+
+func (d *Directory) hideRoom(r *Request, b *HideRoom) errs.Kind {
+	rec, ok := d.Rooms[b.Room]
+	switch {
+	case !ok:
+		return errs.NotFound
+	case !r.Principal().IsNode() || !slices.Contains(rec.Now, r.Device):
+		return errs.Denied
+	case rec.Secret == b.Secret:
+		return errs.Exists
+	}
+	rec.Secret = b.Secret
+	d.Rooms[rec.ID] = rec
 	return errs.OK
 }
 

@@ -171,7 +171,7 @@ func TestEveryOperationHasItsOwnBody(t *testing.T) {
 	want := []Op{
 		OpEnter, OpLeave, OpNick, OpSay, OpSubject, OpConfigure, OpGrant, OpSanction, OpPardon, OpKick, OpInvite, OpPut, OpRemove, OpTag, OpKeep, OpClose,
 		OpNodeGone, OpReconfigure, OpBegin, OpRegister, OpAddDevice, OpDropDevice, OpAdmitNode, OpDropNode, OpCreateRoom, OpDropRoom, OpWitness,
-		OpNewEpoch, OpLabelNode,
+		OpNewEpoch, OpLabelNode, OpHideRoom,
 	}
 	if !reflect.DeepEqual(allOps(), want) { // numbers travel: they are only appended to
 		t.Errorf("operations %v, want %v", allOps(), want)

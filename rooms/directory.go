@@ -88,13 +88,14 @@ type RoomRecord struct {
 	Floor       uint64            // the height above which Now certify
 	FloorHead   Hash              // of the header there
 	Epochs      []EpochRecord     // after the first
+	Secret      bool              // as one of its controllers said last
 }
 
 // Direct reports whether the room is a conversation of two.
 func (r *RoomRecord) Direct() bool { return strings.HasPrefix(r.Name, directRoomPrefix) }
 
 // Listed reports whether the room may be shown to everybody.
-func (r *RoomRecord) Listed() bool { return len(r.Members) == 0 }
+func (r *RoomRecord) Listed() bool { return len(r.Members) == 0 && !r.Secret }
 
 // Directory is the machine of the directory: names and keys of accounts, nodes, rooms. It keeps when each fact held, so that any earlier
 // version can be asked. Read it freely under the caller's lock, change it only through a Chain.

@@ -111,6 +111,27 @@ func TestLabelNode(t *testing.T) {
 	w.must(w.dir, n1, &LabelNode{})
 }
 
+func TestHideRoom(t *testing.T) {
+	w := newWorld(t)
+	hide := &HideRoom{Room: w.room.Room, Secret: true}
+	rec := func() RoomRecord { return w.directory().Rooms[w.room.Room] }
+	if r := rec(); !r.Listed() {
+		t.Fatalf("%+v", r)
+	}
+	w.no(errs.NotFound, n1, &HideRoom{Room: Hash{9}, Secret: true})
+	w.no(errs.Denied, alice, hide)
+	w.no(errs.Denied, n2, hide) // does not control it
+	w.must(w.dir, n1, hide)
+	w.no(errs.Exists, n1, hide)
+	if r := rec(); r.Listed() {
+		t.Error("a secret room is listed")
+	}
+	w.must(w.dir, n1, &HideRoom{Room: w.room.Room})
+	if r := rec(); !r.Listed() {
+		t.Error("a room that is secret no more is not listed")
+	}
+}
+
 func TestDropNode(t *testing.T) {
 	w := newWorld(t)
 	w.no(errs.NotFound, n1, &DropNode{Node: id("n9")})

@@ -61,7 +61,7 @@ func bodies(w *world) []Body {
 		&Put{Kind: Document, Name: "new", Text: []byte("x")}, &Put{ID: doc.ID, Kind: Document, Name: "plan", Rev: 1}, &Remove{ID: doc.ID}, &Tag{ID: doc.ID, Add: []string{"x"}},
 		&Keep{}, &Close{}, w.gone("n2", "n1"), w.reconfigure(w.room, ids("n1", "n2"), "n1"), w.registration("dora", "n1"), w.device("bob", "n3"),
 		w.dropDevice("bob", "n2"), &AdmitNode{Node: id("n5"), Name: "n5", Invite: "i", Uses: 1}, &DropNode{Node: id("n2")},
-		&CreateRoom{Name: "den", Maker: "alice", Controllers: ids("n1")}, &DropRoom{Room: w.room.Room}, &Witness{Room: w.room.Room}, &LabelNode{Label: "cellar"},
+		&CreateRoom{Name: "den", Maker: "alice", Controllers: ids("n1")}, &DropRoom{Room: w.room.Room}, &Witness{Room: w.room.Room}, &LabelNode{Label: "cellar"}, &HideRoom{Room: w.room.Room, Secret: true},
 		&Begin{Epoch: 2}, &NewEpoch{Room: w.room.Room, Epoch: 2, Statements: []Statement{w.state1("n1")}},
 	}
 }

@@ -41,6 +41,7 @@ const (
 	OpWitness    Op = 71
 	OpNewEpoch   Op = 72
 	OpLabelNode  Op = 75
+	OpHideRoom   Op = 76
 )
 
 // Body is the decoded body of a request.
@@ -261,6 +262,13 @@ type (
 		Room     RoomID
 		Decision []byte // encoded Decision in which an OpReconfigure was applied
 	}
+	// HideRoom says whether a room is secret, so that nodes without a copy do not list it either. Asked by a controller of the room, with no more
+	// proof than that: it decides only what is shown in lists, and every node knows the names of all rooms.
+	HideRoom struct {
+		_      struct{} `cbor:",toarray"`
+		Room   RoomID
+		Secret bool
+	}
 	// NewEpoch ends a room's epoch and starts the next. Asked by a node, it needs statements of n−f of the controllers that leave no doubt about what
 	// may be certified, and the same controllers go on. Asked by an account, whose node becomes the only controller at first, it needs statements of all
 	// controllers but those of whom a quorum of the directory's controllers endorses that they are silent; every replica checks, by the state at the start,
@@ -306,6 +314,7 @@ func (*DropRoom) op() Op    { return OpDropRoom }
 func (*Witness) op() Op     { return OpWitness }
 func (*NewEpoch) op() Op    { return OpNewEpoch }
 func (*LabelNode) op() Op   { return OpLabelNode }
+func (*HideRoom) op() Op    { return OpHideRoom }
 
 // newBody returns an empty body for op, nil for an unknown one.
 func newBody(op Op) Body {
@@ -368,6 +377,8 @@ func newBody(op Op) Body {
 		return &NewEpoch{}
 	case OpLabelNode:
 		return &LabelNode{}
+	case OpHideRoom:
+		return &HideRoom{}
 	}
 	return nil
 }

@@ -93,23 +93,24 @@ func (c *conn) listCondition(f string) listFilter {
 	}
 }
 
-// listRooms returns the rooms that the client may know of, by name. Of rooms of which this node has no copy only the name is known here.
+// listRooms returns the rooms that the client may know of, by name: those that are not secret, and those where it sits. Of rooms of which this
+// node has no copy it knows the name, and whether they were secret when the directory was last told.
 func (c *conn) listRooms() []listed {
 	var ids []rooms.RoomID
 	var out []listed
+	seated := map[rooms.RoomID]bool{}
+	for _, t := range c.sess.Seats() {
+		seated[t.Room().ID()] = true
+	}
 	c.srv.hub.World().Directory(func(d *rooms.Directory) {
 		for _, id := range d.RoomIDs() {
 			rec := d.Rooms[id]
-			if !rec.Direct() && rec.Listed() && !strings.HasPrefix(rec.Name, "~") {
+			if !rec.Direct() && (rec.Listed() || rec.Secret && seated[id]) && !strings.HasPrefix(rec.Name, "~") {
 				ids = append(ids, id)
 				out = append(out, listed{name: "#" + rec.Name, created: rec.Time})
 			}
 		}
 	})
-	seated := map[rooms.RoomID]bool{}
-	for _, t := range c.sess.Seats() {
-		seated[t.Room().ID()] = true
-	}
 	kept := out[:0]
 	for i, l := range out {
 		g, _ := c.srv.hub.Glance(ids[i])

@@ -109,7 +109,7 @@ func (c *conn) serviceItems(iq, q *element) {
 		}
 	})
 	for _, r := range recs {
-		// Being secret is known of the rooms of which this node has a copy.
+		// A copy knows it before the directory does.
 		if g, _ := c.srv.hub.Glance(r.ID); !g.Hidden {
 			list = append(list, r.Name)
 		}

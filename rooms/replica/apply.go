@@ -171,7 +171,7 @@ func (r *Replica) afterDecision(events []rooms.Event) {
 		switch events[i].Op {
 		case rooms.OpReconfigure:
 			r.reconfigured()
-		case rooms.OpClose:
+		case rooms.OpClose, rooms.OpConfigure:
 			r.stew.told = time.Time{} // tell the directory at once
 		}
 		rights = rights || events[i].Op != rooms.OpSay

@@ -368,7 +368,7 @@ func (r *Replica) reconfigured() {
 	r.stew.told = time.Time{}
 }
 
-// tickImports tells the directory what it must know of this room and does not yet: each change of controllers, in order, and its end. It is
+// tickImports tells the directory what it must know of this room and does not yet: each change of controllers, in order, whether it is secret, and its end. It is
 // asked again and again until the directory shows it, so a leader that dies in between is no loss.
 func (r *Replica) tickImports(now time.Time) {
 	if r.directory || r.stew.telling.Load() || now.Sub(r.stew.told) < importEvery {
@@ -398,6 +398,9 @@ func (r *Replica) tickImports(now time.Time) {
 		if d := r.findClose(); d != nil {
 			bodies = append(bodies, &rooms.DropRoom{Room: r.id, Decision: rooms.Marshal(d)})
 		}
+	}
+	if st := r.chain.Machine.(*rooms.State); len(rec.Members) == 0 && !st.Closed && st.Set.Secret != rec.Secret {
+		bodies = append(bodies, &rooms.HideRoom{Room: r.id, Secret: st.Set.Secret})
 	}
 	if len(bodies) > 0 {
 		r.tellDirectory(bodies)
