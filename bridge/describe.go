@@ -144,6 +144,13 @@ func describeSettings(b *rooms.Configure) string {
 	if b.Title != nil {
 		parts = append(parts, fmt.Sprintf("title %q", *b.Title))
 	}
+	if b.Controllers != nil {
+		if *b.Controllers == 0 {
+			parts = append(parts, "as many controllers as the network's size says")
+		} else {
+			parts = append(parts, fmt.Sprintf("%d controllers", *b.Controllers))
+		}
+	}
 	if len(parts) == 0 {
 		return "changed no setting"
 	}

@@ -208,5 +208,8 @@ func settings(b *rooms.Configure) map[string]any {
 	if b.Title != nil {
 		set["title"] = *b.Title
 	}
+	if b.Controllers != nil {
+		set["controllers"] = *b.Controllers
+	}
 	return set
 }

@@ -19,6 +19,9 @@ func (s *State) configure(ctx *context, r *Request, b *Configure) (errs.Kind, *E
 			return kind, nil
 		}
 	}
+	if n := b.Controllers; n != nil && *n != 0 && (*n < 3 || *n > MaxControllers) {
+		return errs.Invalid, nil
+	}
 	acl := toggled(toggled(s.ACL, perms.Say, b.Moderated), perms.Enter|perms.Read, b.InviteOnly)
 	if len(acl) > perms.MaxEntries {
 		return errs.Quota, nil
@@ -28,6 +31,7 @@ func (s *State) configure(ctx *context, r *Request, b *Configure) (errs.Kind, *E
 	set(&s.Set.Limit, b.Limit)
 	set(&s.Set.Key, b.Key)
 	set(&s.Set.Title, b.Title)
+	set(&s.Set.Controllers, b.Controllers)
 	s.ACL = acl
 	return errs.OK, &Event{}
 }

@@ -15,11 +15,14 @@ func TestConfigure(t *testing.T) {
 	w.refused(errs.Invalid, alice, &Configure{Secret: ptr(true), Key: ptr([]byte("short"))})
 	w.refused(errs.TooLarge, alice, &Configure{Secret: ptr(true), Title: ptr(strings.Repeat("x", MaxSubject+1))})
 	w.refused(errs.Invalid, alice, &Configure{Secret: ptr(true), Title: ptr("a\x00")})
+	for _, n := range []uint8{1, 2, MaxControllers + 1, 255} {
+		w.refused(errs.Invalid, alice, &Configure{Secret: ptr(true), Controllers: ptr(n)})
+	}
 	w.must(w.room, alice, &Configure{
-		TopicLock: ptr(false), Secret: ptr(true), Moderated: ptr(true), InviteOnly: ptr(true), Limit: ptr(uint32(1 << 31)), Key: ptr(make([]byte, 32)), Title: ptr("The Lab"),
+		TopicLock: ptr(false), Secret: ptr(true), Moderated: ptr(true), InviteOnly: ptr(true), Limit: ptr(uint32(1 << 31)), Key: ptr(make([]byte, 32)), Title: ptr("The Lab"), Controllers: ptr(uint8(MaxControllers)),
 	})
 	st := w.state()
-	if st.Set.TopicLock || !st.Set.Secret || !st.Moderated() || !st.InviteOnly() || st.Set.Limit != 1<<31 || len(st.Set.Key) != 32 || st.Set.Title != "The Lab" {
+	if st.Set.TopicLock || !st.Set.Secret || !st.Moderated() || !st.InviteOnly() || st.Set.Limit != 1<<31 || len(st.Set.Key) != 32 || st.Set.Title != "The Lab" || st.Set.Controllers != MaxControllers {
 		t.Errorf("settings %+v, ACL %v", st.Set, st.ACL)
 	}
 	w.must(w.room, alice, &Configure{Moderated: ptr(false), InviteOnly: ptr(false), Key: ptr([]byte{})})

@@ -102,6 +102,9 @@ type (
 		Limit      *uint32
 		Key        *[]byte // verifier (see KeyVerifier); empty removes the password
 		Title      *string // the room's name for people
+		// Controllers is how many nodes are to order the room: 0 (as the network's size says), or 3 to MaxControllers. Two bear no fault and
+		// freeze sooner than one.
+		Controllers *uint8
 	}
 	// Grant changes one ACL entry of the room, or of an object.
 	Grant struct {

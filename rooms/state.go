@@ -111,6 +111,8 @@ type Settings struct {
 	Limit     uint32
 	Key       []byte // KeyVerifier of the password's proof; empty: none
 	Title     string
+	// Controllers is how many the room asks for, up to MaxControllers; 0: as the size of the network says.
+	Controllers uint8
 }
 
 // State is a room as it stands after a decision. Read it freely, change it only through a Chain.

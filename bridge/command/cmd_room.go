@@ -2,6 +2,7 @@ package command
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 
 	"warren/bridge"
@@ -18,6 +19,10 @@ func roomCommands() []*command {
 	}
 	return []*command{
 		{name: "room info", help: "who made the room, its settings and its rights", right: perms.Read, room: inRoom, run: roomInfo},
+		{
+			name: "room controllers", args: "N", help: "asks for 3 to 7 nodes to order the room, as far as there are; 0: as many as the network's size says",
+			right: perms.Manage, room: inRoom, min: 1, max: 1, run: roomControllers,
+		},
 		{name: "room keep", help: "makes a temporary room permanent", right: perms.Manage, room: inRoom, run: roomKeep},
 		grant("room grant", "WHO RIGHTS [THING]", "gives rights, like write,delete, to a person, everyone, or registered (all with an account)",
 			func(b *rooms.Grant, r perms.Rights) { b.Allow = r }),
@@ -64,6 +69,9 @@ func roomInfo(c *call) bridge.Reply {
 		if st.Set.Limit > 0 {
 			d.Settings = append(d.Settings, fmt.Sprintf("at most %d occupants", st.Set.Limit))
 		}
+		if n := st.Set.Controllers; n > 0 {
+			d.Settings = append(d.Settings, fmt.Sprintf("%d controllers", n))
+		}
 		for _, e := range st.ACL {
 			r := RightInfo{Who: bridge.People(e.Who)}
 			line := r.Who + ":"
@@ -102,6 +110,21 @@ func roomInfo(c *call) bridge.Reply {
 		lines = append(lines, "rights of "+r)
 	}
 	return told(d, lines...)
+}
+
+func roomControllers(c *call) bridge.Reply {
+	n, err := strconv.ParseUint(c.args[0], 10, 8)
+	if err != nil || n != 0 && (n < 3 || n > rooms.MaxControllers) {
+		return failed(fmt.Sprintf("how many controllers? 3 to %d, or 0 for as many as the network's size says", rooms.MaxControllers), "usage: "+c.cmd.usage())
+	}
+	if r, ok := c.do(&rooms.Configure{Controllers: new(uint8(n))}); !ok {
+		return r
+	}
+	line := fmt.Sprintf("#%s asks for %d controllers; it gets them as soon as so many nodes are up: see !why", c.seat.Name(), n)
+	if n == 0 {
+		line = fmt.Sprintf("#%s has as many controllers as the network's size says", c.seat.Name())
+	}
+	return told(map[string]any{"room": "#" + c.seat.Name(), "controllers": n}, line)
 }
 
 func roomKeep(c *call) bridge.Reply {

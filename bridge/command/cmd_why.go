@@ -21,6 +21,7 @@ type Why struct {
 	ID          string   `json:"id"`
 	Leader      string   `json:"leader"`
 	Controllers []string `json:"controllers"`
+	Asked       uint8    `json:"asked,omitempty"` // how many controllers the room asks for
 	Epoch       uint64   `json:"epoch"`
 	Height      uint64   `json:"height"`
 	Header      string   `json:"header,omitempty"` // hash of the last header
@@ -55,6 +56,10 @@ func why(c *call) bridge.Reply {
 		line += "; " + d.Leader + " leads"
 	case d.Leader == "":
 		line += "; nobody leads now"
+	}
+	c.view(func(v view) { d.Asked = v.st.Set.Controllers })
+	if d.Asked > 0 && int(d.Asked) != len(d.Controllers) {
+		line += fmt.Sprintf("; it asks for %d controllers", d.Asked)
 	}
 	lines := []string{line, fmt.Sprintf("epoch %d, height %d", d.Epoch, d.Height)}
 	if len(d.Signed) > 0 {

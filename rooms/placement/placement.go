@@ -10,6 +10,27 @@ import (
 	"warren/rooms"
 )
 
+// most is how many controllers a room has that asks for no number.
+const most = 4
+
+// Asked returns how many controllers a room has in a network of n nodes that asks for a number of them (0: it does not, see Want). There are
+// never more than nodes, and never two, which bear no fault and freeze sooner than one.
+func Asked(n, asked int) int {
+	if asked == 0 || n < 3 {
+		return Want(n)
+	}
+	return min(asked, n)
+}
+
+// Bound returns how many controllers a room may keep that has asked for a number of them (0: it has not): one with more gives some up. A room does
+// not shrink because nodes are away or gone, only because it is asked to.
+func Bound(asked int) int {
+	if asked == 0 {
+		return most
+	}
+	return asked
+}
+
 // Want returns how many controllers a room has in a network of n nodes: 1 of 1–2, 3 of 3, 4 of more.
 func Want(n int) int {
 	switch {
@@ -18,7 +39,7 @@ func Want(n int) int {
 	case n == 3:
 		return 3
 	}
-	return 4
+	return most
 }
 
 // Order returns all nodes in the order in which they are asked to control the room: by the distance of hashes, and those that shun says last. The

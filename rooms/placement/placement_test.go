@@ -232,3 +232,13 @@ func BenchmarkChoose1000Nodes(b *testing.B) {
 		Choose(nil, Order(rooms.RoomID{1}, rs, nil), 4, nil, all)
 	}
 }
+
+func TestAsked(t *testing.T) {
+	for _, c := range []struct{ nodes, asked, want, bound int }{
+		{1, 7, 1, 7}, {2, 7, 1, 7}, {3, 7, 3, 7}, {5, 7, 5, 7}, {8, 7, 7, 7}, {8, 3, 3, 3}, {8, 0, 4, 4}, {3, 0, 3, 4},
+	} {
+		if got, bound := Asked(c.nodes, c.asked), Bound(c.asked); got != c.want || bound != c.bound {
+			t.Errorf("%d asked for among %d nodes: %d, at most %d", c.asked, c.nodes, got, bound)
+		}
+	}
+}

@@ -39,6 +39,7 @@ type resting struct {
 	Tagged      bool // it holds something that searches find
 	Open        bool
 	Hidden      bool
+	Controllers uint8 // how many the room asks for
 
 	retry int64 // ms: the disk did not give it, and is not asked again before; not stored
 }
@@ -50,7 +51,7 @@ func awake() []byte { return []byte{1} }
 func (r *Replica) rest(st *rooms.State, behind bool) *resting {
 	return &resting{
 		Height: r.chain.Height, Leader: r.leader, Due: st.Ends(), Behind: behind, Tagged: tagged(st),
-		Subject: st.Subject, SubjectTime: st.SubjectTime, Open: open(st), Hidden: hidden(st),
+		Subject: st.Subject, SubjectTime: st.SubjectTime, Open: open(st), Hidden: hidden(st), Controllers: st.Set.Controllers,
 	}
 }
 

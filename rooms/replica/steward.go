@@ -89,7 +89,7 @@ func (r *Replica) tickChange(now time.Time) {
 			return
 		}
 		s.weighed, s.weighedAt = seen, now
-		target := r.h.wanted(r.id, base.Controllers, r.h.nodes(), r.hasPeople, now)
+		target := r.h.wanted(r.id, base.Controllers, r.askedFor(), r.h.nodes(), r.hasPeople, now)
 		if slices.Equal(target, base.Controllers) || len(target) == 0 {
 			return
 		}
@@ -131,6 +131,14 @@ func (r *Replica) level(newcomers []rooms.NodeID) bool {
 		}
 	}
 	return true
+}
+
+// askedFor returns how many controllers the room asks for, 0: as many as the network's size says.
+func (r *Replica) askedFor() int {
+	if s, ok := r.chain.Machine.(*rooms.State); ok {
+		return int(s.Set.Controllers)
+	}
+	return 0
 }
 
 // hasPeople reports whether the room has occupants at the node.
@@ -226,17 +234,18 @@ func (r *Replica) silent(n rooms.NodeID, d time.Duration) bool {
 }
 
 // agreesTo reports whether this node would take the step too: newcomers are inside, alive and consent, and there are no more than there should
-// be; who is put out was away for long, or is not inside any more. Half the time is enough: the leader may have lost sight of it earlier.
+// be; a room with more than it asks for gives some up; else who is put out was away for long, or is not inside any more. Half the time is enough: the leader may have lost sight of it earlier.
 func (r *Replica) agreesTo(b *rooms.Reconfigure) bool {
 	base := r.chain.Machine.Base()
-	if b.Since != base.Since || len(b.Controllers) < len(base.Controllers) {
+	bound := placement.Bound(r.askedFor())
+	if b.Since != base.Since || len(b.Controllers) < min(len(base.Controllers), bound) {
 		return false
 	}
 	nodes := r.h.nodes()
 	isInside := func(n rooms.NodeID) bool {
 		return slices.ContainsFunc(nodes, func(x rooms.NodeRecord) bool { return x.ID == n })
 	}
-	if len(b.Controllers) > max(len(base.Controllers), placement.Want(len(nodes))) {
+	if len(b.Controllers) > max(min(len(base.Controllers), bound), placement.Asked(len(nodes), r.askedFor())) {
 		return false
 	}
 	for _, n := range b.Controllers {
@@ -248,6 +257,9 @@ func (r *Replica) agreesTo(b *rooms.Reconfigure) bool {
 		if !inside || !consents || !r.h.alive(n) {
 			return false
 		}
+	}
+	if len(base.Controllers) > bound {
+		return len(b.Controllers) == bound && !slices.ContainsFunc(b.Controllers, func(n rooms.NodeID) bool { return !slices.Contains(base.Controllers, n) })
 	}
 	for _, n := range base.Controllers {
 		if !slices.Contains(b.Controllers, n) && isInside(n) && !r.silent(n, r.h.cfg.Away/2) && !relieves(base.Controllers, b.Controllers, nodes) {
