@@ -23,7 +23,7 @@ const (
 	Renamed
 	// Invited: somebody invited the session's person. Room (name without '#'), By (nick) are set.
 	Invited
-	// SignalEvent: an unordered signal in a room (typing). Seat, By and Say are set.
+	// SignalEvent: an unordered signal (typing). By and Say are set; Seat when it is of a room, else From: it is for the session's person alone.
 	SignalEvent
 	// SeatLost: the room is gone or closed under the seat. Seat and Text are set.
 	SeatLost

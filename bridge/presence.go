@@ -49,6 +49,7 @@ type news struct {
 	List []User
 	Call *call // somebody of the node invites somebody
 	Seen *seenNews
+	Hint *hint
 }
 
 // call tells an invitation to nodes that have no copy of the room.
@@ -253,6 +254,10 @@ func (p *presence) receive(from rooms.NodeID, data []byte) {
 	}
 	if m.Call != nil {
 		p.called(from, m.Call)
+		return
+	}
+	if m.Hint != nil {
+		p.hinted(from, m.Hint)
 		return
 	}
 	if m.Seen != nil {

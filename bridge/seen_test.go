@@ -248,6 +248,7 @@ func TestStrangersDoNotMoveMarks(t *testing.T) {
 		List      []bridge.User
 		Call      *struct{}
 		Seen      *seen
+		Hint      *struct{}
 	}
 	mallory.Send(w.n[0].Self(), rooms.Marshal(news{Seen: &seen{Account: "alice", Marks: []mark{{Room: id, Seq: 99}}}}))
 	_, r := w.login(h, bridge.Person{})

@@ -94,6 +94,11 @@ func tag(c *call, add bool) bridge.Reply {
 	if obj != nil {
 		b.ID = obj.ID
 	}
+	// What changes nothing is not ordered.
+	list = slices.DeleteFunc(list, func(t string) bool { return slices.Contains(c.tagsOf(obj), t) == add })
+	if len(list) == 0 {
+		return c.tagged(b.ID)
+	}
 	if add {
 		b.Add = list
 	} else {
@@ -103,6 +108,15 @@ func tag(c *call, add bool) bridge.Reply {
 		return r
 	}
 	return c.tagged(b.ID)
+}
+
+// tagsOf returns the tags of an object, or of the room (nil).
+func (c *call) tagsOf(obj *rooms.Object) (tags []string) {
+	if obj != nil {
+		return obj.Tags
+	}
+	c.view(func(v view) { tags = slices.Clone(v.st.Tags) })
+	return tags
 }
 
 // tagged tells the tags of a thing as they are now.

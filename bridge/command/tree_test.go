@@ -207,3 +207,18 @@ func FuzzRun(f *testing.F) {
 		checkReply(t, line, r.Lines)
 	})
 }
+
+func TestWhatChangesNothingIsNotOrdered(t *testing.T) {
+	w := newWorld(t)
+	seat := w.join("alice", "lobby")
+	w.run("alice", "lobby", "!tag add room physics")
+	for _, line := range []string{"!tag rm room absent", "!tag add room physics"} {
+		before := seat.Room().Status().Height
+		if r := w.run("alice", "lobby", line); r.Failed || r.Lines[0] != "tags of the room: physics" {
+			t.Errorf("%s: %v", line, r.Lines)
+		}
+		if after := seat.Room().Status().Height; after != before {
+			t.Errorf("%s: ordered", line)
+		}
+	}
+}

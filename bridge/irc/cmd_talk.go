@@ -184,7 +184,8 @@ func (c *conn) toNick(r *reply, command, nick string, say rooms.Say) {
 		}
 	}
 	if _, typing := say.Tags["typing"]; say.Kind == rooms.Signal && typing && len(say.Tags) == 1 {
-		c.echo(r, &say, nick) // what is not worth keeping has no way to one person
+		c.sess.SignalTo(target, say)
+		c.echo(r, &say, nick)
 		return
 	}
 	c.await(r, func(ctx context.Context) {
@@ -261,7 +262,14 @@ func (c *conn) missed(d bridge.Delivery, say *rooms.Say, me string) {
 
 // signal shows what is not ordered, like typing.
 func (c *conn) signal(d bridge.Delivery) {
-	if _, in := c.joined[d.Seat]; !in || d.Say == nil || len(d.Say.Tags) == 0 || !c.have().has(capMessageTags) {
+	if d.Say == nil || len(d.Say.Tags) == 0 || !c.have().has(capMessageTags) {
+		return
+	}
+	if d.Seat == nil {
+		c.put(&line{source: c.srv.userMask(d.From), command: "TAGMSG", params: []string{*c.nick.Load()}, client: d.Say.Tags, time: c.srv.now(), account: d.From.Account})
+		return
+	}
+	if _, in := c.joined[d.Seat]; !in {
 		return
 	}
 	var o rooms.Occupant

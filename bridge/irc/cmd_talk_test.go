@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"warren/bridge"
+	"warren/perms"
 	"warren/rooms"
 )
 
@@ -260,4 +261,39 @@ func TestPongWaitsForWhatWasCaused(t *testing.T) {
 			t.Fatalf("bob has only\n%s", got)
 		}
 	}
+}
+
+func TestTypingToOnePerson(t *testing.T) {
+	w := newWorld(t)
+	w.user(0, "ann", "message-tags", "echo-message")
+	w.user(1, "bob", "message-tags")
+	w.user(1, "cat")
+	w.script(`
+		ann> @+typing=active TAGMSG bob
+		ann< +typing=active ... :ann!~ann@ ... TAGMSG bob
+		bob< +typing=active ... :ann!~ann@ ... TAGMSG bob
+		ann> @+typing=active TAGMSG cat
+		ann< +typing=active ... TAGMSG cat
+		cat! TAGMSG
+		bob! TAGMSG
+		bob> CHATHISTORY TARGETS timestamp=2001-01-01T00:00:00.000Z timestamp=2100-01-01T00:00:00.000Z 10
+		bob! ann
+	`)
+}
+
+func TestADeniedRightIsSaid(t *testing.T) {
+	w := newWorld(t)
+	ann := w.user(0, "ann")
+	w.user(1, "bob")
+	w.script(`
+		ann> JOIN #c
+		ann< 366
+		bob> JOIN #c
+		bob< 366
+	`)
+	seat := w.hubs[0].Sessions()[0].Seat("c")
+	if err := seat.Wait(t.Context(), &rooms.Grant{Who: rooms.PrincipalOf("", "bob", w.nodes[1].Self()), Deny: perms.Say}, nil); err != nil {
+		t.Fatal(err)
+	}
+	ann.expect("MODE #c -v bob", "NOTICE #c :ann denied guest bob the right to say")
 }

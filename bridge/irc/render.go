@@ -231,7 +231,7 @@ func (v view) grant(b *rooms.Grant) []*line {
 	for range plus + minus {
 		params = append(params, nick)
 	}
-	return v.also(v.line("MODE", params...), rest != 0)
+	return v.also(v.line("MODE", params...), rest != 0 || b.Deny != 0) // -v alone does not say that somebody may not talk
 }
 
 // configure shows settings as modes, and the title as a sentence.

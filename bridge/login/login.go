@@ -14,7 +14,7 @@ var (
 	// ErrCredentials: unknown account or wrong password; which of the two is not told.
 	ErrCredentials = errors.New("wrong account name or password")
 	// ErrMechanism: this mechanism cannot serve this account here (its keys lie on another node): PLAIN can.
-	ErrMechanism = errors.New("this node does not hold the account's keys yet: log in once with PLAIN")
+	ErrMechanism = errors.New("this node does not hold the account's keys yet: log in here once with the password itself (SASL PLAIN, over TLS), or at a node where you have logged in before")
 	// ErrMalformed: the client's message does not follow the mechanism.
 	ErrMalformed = errors.New("malformed SASL message")
 	// ErrExists: the name is registered already.

@@ -89,7 +89,11 @@ func (c *conn) message(e *element, to jid.JID) {
 		c.fail(e, stanzaError{"modify", "policy-violation", "too many extensions in one message"})
 		return
 	}
-	if say.Kind == rooms.Signal && (len(say.Ext) == 0 || onlyState(e)) {
+	if say.Kind == rooms.Signal && onlyState(e) {
+		c.sess.SignalTo(target, signalOf(say))
+		return
+	}
+	if say.Kind == rooms.Signal && len(say.Ext) == 0 {
 		return
 	}
 	say.Ext = c.envelope(t, to.Resourcepart()).appendXML(say.Ext, nsClient)

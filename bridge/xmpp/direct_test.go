@@ -35,6 +35,9 @@ func TestDirectMessagesAcrossNodes(t *testing.T) {
 	a.send("<message type='chat' to='nobody@localhost' id='n'><body>hello?</body></message>")
 	wantError(t, a.expect("error", func(e *element) bool { return e.attr("id") == "n" }), "service-unavailable")
 	a.send("<message type='chat' to='bob@localhost' id='st'><composing xmlns='" + nsStates + "'/></message>")
+	if e := b.expect("chat state", func(e *element) bool { return e.child(nsStates, "composing") != nil }); e.attr("from") != "alice@localhost" || e.attr("type") != "chat" {
+		t.Errorf("got %s", e.bytes())
+	}
 	a.send("<message to='alice@localhost' id='self'><body>note to self</body></message>")
 }
 
@@ -55,6 +58,12 @@ func TestDirectMessagesWithIRC(t *testing.T) {
 	if e := a.expect("message", body("from a guest")); e.attr("from") != "greta@localhost" {
 		t.Errorf("from a guest: %s", e.bytes())
 	}
+	i.s.SignalTo("alice", rooms.Say{Kind: rooms.Signal, Tags: map[string]string{"typing": "paused"}})
+	a.expect("typing", func(e *element) bool { return e.attr("from") == "bob@localhost" && e.child(nsStates, "paused") != nil })
+	a.send("<message type='chat' to='bob@localhost'><composing xmlns='" + nsStates + "'/></message>")
+	i.expect("typing", func(d bridge.Delivery) bool {
+		return d.Kind == bridge.SignalEvent && d.Seat == nil && d.By == "alice" && d.Say.Tags["typing"] == "active"
+	})
 	a.send("<message type='chat' to='greta@localhost' id='g'><body>hi guest</body></message>")
 	g.expect("answer", says("hi guest"))
 	a.send("<message type='chat' to='bob@localhost/n2' id='b'><body>hi bob</body></message>")

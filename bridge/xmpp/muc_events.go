@@ -286,26 +286,48 @@ func (c *conn) occupantChanged(d bridge.Delivery) {
 	}
 }
 
-// signal shows a chat state of somebody in a room.
+// signal shows a chat state of somebody in a room, or to the client's person alone.
 func (c *conn) signal(d bridge.Delivery) {
+	content := stateOf(d.Say)
+	if content == nil {
+		return
+	}
+	if d.Seat == nil {
+		c.send(el(nsClient, "message", at("type", "chat"), at("from", c.srv.userJID(d.From)), at("to", c.full), content))
+		return
+	}
 	c.mu.Lock()
 	occ := c.seats[d.Seat]
 	c.mu.Unlock()
-	if occ == nil {
-		return
-	}
-	var content []*element
-	for _, k := range parseFragment(d.Say.Ext) {
-		if k.Name.Space == nsStates {
-			content = append(content, el(nsStates, k.Name.Local))
-		}
-	}
-	if state := chatState(d.Say.Tags["typing"]); content == nil && state != "" {
-		content = append(content, el(nsStates, state))
-	}
-	if content != nil {
+	if occ != nil {
 		c.emitOwn(occ, el(nsClient, "message", at("type", "groupchat"), at("from", occ.jid+"/"+d.By), content))
 	}
+}
+
+// stateOf returns the chat state that a signal tells, nil for none.
+func stateOf(say *rooms.Say) *element {
+	for _, k := range parseFragment(say.Ext) {
+		if k.Name.Space == nsStates {
+			return el(nsStates, k.Name.Local)
+		}
+	}
+	if state := chatState(say.Tags["typing"]); state != "" {
+		return el(nsStates, state)
+	}
+	return nil
+}
+
+// typingOf turns XEP-0085 into IRCv3 +typing.
+func typingOf(state string) string {
+	switch state {
+	case "composing":
+		return "active"
+	case "paused":
+		return "paused"
+	case "active", "inactive", "gone":
+		return "done"
+	}
+	return ""
 }
 
 // chatState turns IRCv3 +typing into XEP-0085.

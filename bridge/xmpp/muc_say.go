@@ -38,7 +38,7 @@ func (c *conn) say(e *element, name string) {
 	case say.Kind != rooms.Signal && c.sess.IsCommand(say.Text):
 		c.command(e, t, say)
 	case say.Kind == rooms.Signal && onlyState(e):
-		t.Signal(say)
+		t.Signal(signalOf(say))
 	case say.Kind == rooms.Signal && len(say.Ext) == 0:
 		if body != nil {
 			c.fail(e, stanzaError{"modify", "not-acceptable", "the message is empty"})
@@ -46,6 +46,14 @@ func (c *conn) say(e *element, name string) {
 	default:
 		c.do(e, t, &say)
 	}
+}
+
+// signalOf is a chat state as both protocols tell it.
+func signalOf(say rooms.Say) rooms.Say {
+	if k := stateOf(&say); k != nil && typingOf(k.Name.Local) != "" {
+		say.Tags = map[string]string{"typing": typingOf(k.Name.Local)}
+	}
+	return say
 }
 
 // do wishes something in a room; a refusal goes back to the client as the error of its stanza. It waits while too many wishes are under way.
