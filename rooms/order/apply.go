@@ -38,42 +38,35 @@ func (c *Controller) entry(e *pb.Entry) bool {
 	}
 	height := c.height
 	if e.GetType() == pb.EntryNormal {
-		if b, ok := decodeBatch(e, c.chain.Epoch, height+1); ok {
-			done, counts := c.batch(e, b)
+		if b, good := c.batchOf(e); c.givesHeight(b, e, height+1) {
+			done, counts := c.batch(e, b, good)
 			if !done {
 				return false
 			}
 			if counts {
 				height++
 			}
-		} else {
-			c.onSeal(e.GetData())
+		} else if !c.onSeal(e.GetData()) {
+			c.noHeight(e, height)
 		}
 	} else {
 		c.applyConf(e)
 	}
 	c.applied, c.appliedTerm, c.height = e.GetIndex(), e.GetTerm(), height
 	c.heights = append(c.heights, height)
+	delete(c.vouched, e.GetIndex())
 	c.logBytes += len(e.GetData())
 	return true
 }
 
-// decodeBatch returns the entry's batch; false: by its bytes and its place, which would give height, it gives none on any controller.
-func decodeBatch(e *pb.Entry, epoch, height uint64) (*rooms.Batch, bool) {
-	data := e.GetData()
-	if len(data) == 0 || len(data) > maxEntry {
-		return nil, false
-	}
-	b := &rooms.Batch{}
-	if rooms.Unmarshal(data, b) != nil || b.Epoch != epoch || b.Term != e.GetTerm() || b.Height != height || len(b.Requests) == 0 || len(b.Requests) > rooms.MaxRequests {
-		return nil, false
-	}
-	return b, true
+// givesHeight reports whether the entry's batch may give the height: by its bytes and its place alone, so alike on every controller.
+func (c *Controller) givesHeight(b *rooms.Batch, e *pb.Entry, height uint64) bool {
+	return b != nil && b.Epoch == c.chain.Epoch && b.Term == e.GetTerm() && b.Height == height && len(b.Requests) > 0 && len(b.Requests) <= rooms.MaxRequests
 }
 
-// batch runs a batch, or compares it with what is certified at its height. done is false when it must wait; counts is false when it gives no
+// batch runs a batch, or compares it with what is certified at its height. good: its signature is known to be. done is false when it must wait; counts is false when it gives no
 // height because nobody signed it.
-func (c *Controller) batch(e *pb.Entry, b *rooms.Batch) (done, counts bool) {
+func (c *Controller) batch(e *pb.Entry, b *rooms.Batch, good bool) (done, counts bool) {
 	height := c.height + 1
 	if height == c.cfg.Start+1 && c.chain.Epoch > 1 && !b.Begins() {
 		return true, false // an epoch begins by saying so
@@ -91,7 +84,8 @@ func (c *Controller) batch(e *pb.Entry, b *rooms.Batch) (done, counts bool) {
 	if !ok {
 		return false, false
 	}
-	if !c.own(e.GetTerm()) && !b.SignatureOK(c.chain.Room) {
+	if !good && !c.own(e.GetTerm()) && !b.SignatureOK(c.chain.Room) {
+		c.noHeight(e, c.height)
 		return true, false
 	}
 	c.run(e, b, view)
@@ -130,6 +124,7 @@ func (c *Controller) run(e *pb.Entry, b *rooms.Batch, view rooms.View) {
 	s.after = c.chain.Machine.Base().Controllers
 	s.hash = c.chain.Head
 	s.items = c.ordered(e.GetTerm())
+	c.judge(s, e)
 	c.open = append(c.open, s)
 	c.sign(s)
 	c.takeEarly(s)
@@ -151,6 +146,7 @@ func (c *Controller) Certified(d *rooms.Decision) (err error) {
 	case height <= c.chain.Height:
 		s := c.open[height-c.certified-1]
 		if s.hash != d.Header.Hash() {
+			c.convict(s.batch.Mark(c.chain.Room), d.Batch.Mark(c.chain.Room))
 			c.fail(fmt.Errorf("%w: another header is certified at height %d", ErrDiverged, height))
 			return c.broken
 		}
@@ -159,6 +155,7 @@ func (c *Controller) Certified(d *rooms.Decision) (err error) {
 	case height > c.chain.Height+1, len(c.open) > 0:
 		return rooms.ErrGap
 	default:
+		c.compareSuspicions(&d.Batch)
 		view, ok := c.viewAt(d.Header.Dir)
 		if !ok {
 			return errNoView

@@ -71,8 +71,9 @@ func (c *Controller) sign(s *step) {
 func (c *Controller) onSign(from rooms.NodeID, m *signMessage) error {
 	switch {
 	case len(m.Sig) > 64:
-		return errors.New("step: a signature of the wrong size")
+		return blame(Garbage, errors.New("step: a signature of the wrong size"))
 	case m.Height <= c.certified:
+		c.otherHeader(from, m.Height, m.Header)
 		if m.Again {
 			c.answer(from, m.Height)
 		}
@@ -86,6 +87,9 @@ func (c *Controller) onSign(from rooms.NodeID, m *signMessage) error {
 			return errors.New("step: a signature of no controller")
 		}
 		if m.Header != s.hash {
+			if m.Again {
+				c.showMark(from, s)
+			}
 			return fmt.Errorf("step: %s signed another header at height %d", from.Short(), m.Height)
 		}
 		if err := c.addSignature(s, rooms.Signature{Node: from, Sig: m.Sig}); err != nil {
@@ -111,7 +115,7 @@ func (c *Controller) addSignature(s *step, sig rooms.Signature) error {
 		return nil
 	}
 	if !c.cfg.CheckSignature(sig, s.hash) {
-		return fmt.Errorf("step: %s sent a signature that does not verify", sig.Node.Short())
+		return blame(BadSignature, fmt.Errorf("step: %s sent a signature that does not verify", sig.Node.Short()))
 	}
 	s.sigs[sig.Node] = sig
 	return nil
@@ -156,6 +160,9 @@ func (c *Controller) takeEarly(s *step) {
 		}
 		if err != nil {
 			c.debug("early signature", err)
+			if m := blamed(err); m != 0 {
+				c.note(from, m, err.Error())
+			}
 		}
 	}
 }
@@ -163,21 +170,25 @@ func (c *Controller) takeEarly(s *step) {
 // onCert takes a certificate.
 func (c *Controller) onCert(from rooms.NodeID, m *certMessage) error {
 	if len(m.Cert) == 0 || len(m.Cert) > rooms.MaxControllers {
-		return errors.New("step: a certificate of the wrong size")
+		return blame(Garbage, errors.New("step: a certificate of the wrong size"))
 	}
 	for _, s := range m.Cert {
 		if len(s.Sig) > 64 {
-			return errors.New("step: a certificate with a signature of the wrong size")
+			return blame(Garbage, errors.New("step: a certificate with a signature of the wrong size"))
 		}
 	}
 	switch {
 	case m.Height <= c.certified:
+		if from == c.leader() {
+			c.watch.withheld = 0 // late, not kept back
+		}
 		return nil
 	case m.Height <= c.chain.Height:
 		s := c.open[m.Height-c.certified-1]
 		if err := c.addCertificate(s, m.Header, m.Cert); err != nil {
 			return err
 		}
+		c.watchCert(s, from == c.leader())
 		c.settle()
 		return nil
 	}
@@ -190,11 +201,16 @@ func (c *Controller) addCertificate(s *step, hash rooms.Hash, cert rooms.Certifi
 		return nil
 	}
 	if err := c.verify(cert, hash, s); err != nil {
-		return fmt.Errorf("step: certificate for height %d: %w", s.header.Height, err)
+		err = fmt.Errorf("step: certificate for height %d: %w", s.header.Height, err)
+		if s.header.Height == c.certified+1 { // above it, the controllers in force may not be what this node believes
+			err = blame(BadCertificate, err)
+		}
+		return err
 	}
 	if hash != s.hash {
 		// What is below may be wrong here too, and with it the set of controllers: only the first open step is sure.
 		if s.header.Height == c.certified+1 {
+			c.lostBatch(s)
 			c.fail(fmt.Errorf("%w: another header is certified at height %d", ErrDiverged, s.header.Height))
 		}
 		return nil
@@ -235,6 +251,7 @@ func (c *Controller) settle() {
 			}
 		}
 		s.cert = rooms.MakeCertificate(sigs)
+		c.watchCert(s, false)
 		if c.leads() {
 			c.sendAll(c.audience(s), &envelope{Cert: &certMessage{Height: s.header.Height, Header: s.hash, Cert: s.cert}})
 		}

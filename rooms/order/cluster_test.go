@@ -25,7 +25,7 @@ func key(i int) ed25519.PrivateKey {
 
 func nodeID(i int) rooms.NodeID { return rooms.NodeOf(key(i).Public().(ed25519.PublicKey)) }
 
-// everybody is a directory that admits all.
+// everybody is a directory that admits all but node 9.
 type everybody struct {
 	version uint64
 	epochs  []rooms.EpochRecord
@@ -39,7 +39,7 @@ func (v everybody) Epochs(rooms.RoomID) []rooms.EpochRecord {
 	return v.epochs
 }
 func (v everybody) Node(id rooms.NodeID) (rooms.NodeRecord, bool) {
-	return rooms.NodeRecord{ID: id}, true
+	return rooms.NodeRecord{ID: id}, id != nodeID(9)
 }
 func (c *cluster) noViewAbove(n uint64) func(uint64) (rooms.View, bool) {
 	return func(v uint64) (rooms.View, bool) { return everybody{v, c.epochs}, v <= n }
@@ -67,6 +67,10 @@ type host struct {
 	cutAfter  bool                     // … after it was stored
 	signs     map[[2]uint64]rooms.Hash // every header ever signed here, by epoch and height
 	ended     uint64                   // newest epoch in which it promised to sign nothing more
+	ledger    *order.Ledger
+	tamper    func(*rooms.Batch)                // the dishonest part of a saboteur
+	alter     func(to *host, e *order.Envelope) // the same, for what it sends
+	off       order.Switches                    // of its defences
 }
 
 type packet struct {
@@ -101,7 +105,7 @@ func newCluster(t testing.TB, nodes, voters int) *cluster {
 	}
 	rooms.SortNodes(c.founded)
 	for i := range nodes {
-		h := &host{t: t, c: c, i: i, id: nodeID(i), disk: &order.Restored{}, chain: c.newChain(), signs: map[[2]uint64]rooms.Hash{}}
+		h := &host{t: t, c: c, i: i, id: nodeID(i), disk: &order.Restored{}, ledger: order.NewLedger(), chain: c.newChain(), signs: map[[2]uint64]rooms.Hash{}}
 		c.hosts = append(c.hosts, h)
 		c.byID[h.id] = h
 		if i < voters {
@@ -132,7 +136,7 @@ func (h *host) tryStart() error {
 	cfg := order.Config{
 		Self: h.id, Key: key(h.i), Chain: chain, Restored: h.disk.Clone(), Incarnation: uint64(h.c.now) + h.lives, Rand: h.c.rng.IntN,
 		Founding: slices.Contains(h.c.founded, h.id), Voters: h.c.founded,
-		ElectionTicks: 10, HeartbeatTicks: 1, PayloadHash: h.payload, Keep: h.c.keep,
+		ElectionTicks: 10, HeartbeatTicks: 1, PayloadHash: h.payload, Keep: h.c.keep, Ledger: h.ledger, Tamper: h.tamper,
 	}
 	if n := len(h.c.epochs); n > 0 && chain.Epoch == h.c.epochs[n-1].Epoch {
 		e := h.c.epochs[n-1]
@@ -144,6 +148,7 @@ func (h *host) tryStart() error {
 		return err
 	}
 	h.ctl, h.broken = ctl, nil
+	h.ctl.Off(h.off)
 	h.ctl.DirectoryAt(h.c.noViewAbove(h.dirNewest), h.dirNewest)
 	return nil
 }
@@ -227,6 +232,9 @@ func (h *host) turn() bool {
 
 func (h *host) send(ms []order.Message) {
 	for _, m := range ms {
+		if to := h.c.byID[m.To]; h.alter != nil && to != nil {
+			m.Data = order.Alter(m.Data, func(e *order.Envelope) { h.alter(to, e) })
+		}
 		h.c.net = append(h.c.net, packet{h.id, m.To, m.Data})
 	}
 }

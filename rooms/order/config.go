@@ -50,6 +50,11 @@ type Config struct {
 	// Keep is how many certified entries are kept for slow followers; 0: KeepEntries.
 	Keep int
 
+	// Ledger is what this node has seen of the room's other controllers, kept over all lives of its own. Nil: a new one.
+	Ledger *Ledger
+	// Tamper changes a batch before this node signs and proposes it: the dishonest part of a saboteur in simulations. Nil: honest.
+	Tamper func(*rooms.Batch)
+
 	Log *slog.Logger // nil: silent
 }
 
@@ -83,6 +88,9 @@ func (cfg *Config) check() error {
 	cfg.ElectionTicks = max(cfg.ElectionTicks, cfg.HeartbeatTicks+1)
 	if cfg.Keep <= 0 {
 		cfg.Keep = KeepEntries
+	}
+	if cfg.Ledger == nil {
+		cfg.Ledger = NewLedger()
 	}
 	return nil
 }

@@ -95,6 +95,27 @@ type Controller struct {
 	ledTerm  uint64 // term for which the queue was set up
 	returned []*rooms.Request
 
+	// What others do, and what follows of it.
+	watch     watch
+	waits     map[rooms.NodeID]*waiting // requests submitted here that another node is to put in order, by device
+	waitsFor  rooms.NodeID              // the leader that was to do so at the last tick
+	full      int64                     // ms, when the last crowded batch was run
+	accusers  map[rooms.NodeID]accusation
+	accuseAt  int   // tick at which a complaint is told next
+	forceAt   int   // tick of the next campaign against the leader, 0: none planned
+	proofAt   int64 // ms, when proofs are shown next
+	heldVote  *heldVote
+	lost      rooms.NodeID // not heard at all, says the caller
+	yields    rooms.NodeID // whom the leader of yieldTerm hands over to
+	yieldTerm uint64
+	strayed   *misplaced
+	vouched   map[uint64]vouched // by index
+	ruled     int                // tick at which somebody was last known to lead
+
+	// Defences that a test has switched off, to see what they are worth.
+	blind                 [numMisdeeds]bool
+	blindShun, blindForce bool
+
 	// What the next Ready takes along.
 	records   []Record
 	outbox    []Message // to send after storing
@@ -118,15 +139,24 @@ func (c *Controller) Step(nowMS int64, from rooms.NodeID, msg []byte) (err error
 	}
 	defer c.guard(&err)
 	c.clock(nowMS)
-	if len(msg) > MaxMessage {
-		return fmt.Errorf("step: a message of %d bytes is too large", len(msg))
-	}
 	if from == c.cfg.Self {
 		return errors.New("step: a message from this node itself")
 	}
+	if err = c.decode(from, msg); err != nil {
+		if m := blamed(err); m != 0 {
+			c.note(from, m, err.Error())
+		}
+	}
+	return err
+}
+
+func (c *Controller) decode(from rooms.NodeID, msg []byte) error {
+	if len(msg) > MaxMessage {
+		return blame(Garbage, fmt.Errorf("step: a message of %d bytes is too large", len(msg)))
+	}
 	var e envelope
 	if err := rooms.Unmarshal(msg, &e); err != nil {
-		return fmt.Errorf("step: %w", err)
+		return blame(Garbage, fmt.Errorf("step: %w", err))
 	}
 	return c.receive(from, &e)
 }
@@ -159,6 +189,10 @@ func (c *Controller) Tick(nowMS int64) {
 	c.resend()
 	c.watchEarly()
 	c.expire()
+	c.comeback()
+	c.tickForced()
+	c.tickWaits()
+	c.tickAccuse()
 }
 
 // Campaign asks for votes at once, past the others' belief that the leader lives. For when this node knows that the leader's node is down.
@@ -168,6 +202,10 @@ func (c *Controller) Campaign(nowMS int64) {
 	}
 	defer c.guard(nil)
 	c.clock(nowMS)
+	c.campaign()
+}
+
+func (c *Controller) campaign() {
 	c.resetTimer()
 	st := c.rn.BasicStatus()
 	var err error
@@ -208,6 +246,7 @@ func (c *Controller) HandOver(alive func(rooms.NodeID) bool) bool {
 	level := c.level()
 	for _, m := range c.conf.Voters {
 		if m.Node != c.cfg.Self && slices.Contains(c.controllers, m.Node) && level[m.raftID()] && alive(m.Node) {
+			c.yield(m.Node)
 			c.rn.TransferLeader(m.raftID())
 			return true
 		}
@@ -218,6 +257,7 @@ func (c *Controller) HandOver(alive func(rooms.NodeID) bool) bool {
 // DirectoryAt tells how far this node knows the directory: view returns a version, newest is the greatest there is.
 func (c *Controller) DirectoryAt(view func(version uint64) (rooms.View, bool), newest uint64) {
 	c.view, c.newest = view, max(newest, c.newest)
+	c.sawDirectory(c.newest)
 }
 
 // viewAt returns the directory as a batch of that version must see it; false: this node does not have it yet.

@@ -278,12 +278,16 @@ type sealData struct {
 	Term  uint64
 }
 
-// onSeal notes a committed sealing entry.
-func (c *Controller) onSeal(data []byte) {
+// onSeal notes a committed sealing entry; false: it is none.
+func (c *Controller) onSeal(data []byte) bool {
 	var s sealData
-	if len(data) < 32 && rooms.Unmarshal(data, &s) == nil && s.Index == c.confIndex() {
+	if len(data) >= 32 || rooms.Unmarshal(data, &s) != nil {
+		return false
+	}
+	if s.Index == c.confIndex() {
 		c.sealed = s.Index
 	}
+	return true
 }
 
 // tellCommit helps a candidate that asks a member of the past. Such a member may have the longer log and no right to campaign, while the
@@ -383,6 +387,7 @@ func (c *Controller) handOver(level map[uint64]bool) {
 	for _, m := range c.conf.Voters {
 		if slices.Contains(c.controllers, m.Node) && level[m.raftID()] {
 			c.confSince = max(c.ticks, 1)
+			c.yield(m.Node)
 			c.rn.TransferLeader(m.raftID())
 			return
 		}

@@ -47,11 +47,12 @@ type Status struct {
 	Certified uint64 // height
 	Tentative uint64 // height
 	Members   []MemberStatus
-	Joint     bool // between two configurations
-	Settled   bool // raft's voters are the certified controllers
-	Sealed    bool // a majority of raft's voters is known to know durably that they are it: until then the voters before them are needed too
-	Pending   int  // requests that wait or are under way here
-	Idle      bool // nothing is under way: the controller can be parked, if Members have what they should
+	Joint     bool     // between two configurations
+	Settled   bool     // raft's voters are the certified controllers
+	Sealed    bool     // a majority of raft's voters is known to know durably that they are it: until then the voters before them are needed too
+	Pending   int      // requests that wait or are under way here
+	Idle      bool     // nothing is under way: the controller can be parked, if Members have what they should
+	Charges   []Charge // what was seen of other controllers
 	Broken    error
 }
 
@@ -71,7 +72,7 @@ func (c *Controller) Status() Status {
 	st := c.rn.BasicStatus()
 	s := Status{
 		Self: c.self, Leader: c.leader(), Term: st.GetTerm(), Commit: st.GetCommit(), Applied: c.applied, First: c.base.Index + 1,
-		Certified: c.certified, Tentative: c.chain.Height, Joint: c.conf.joint(), Pending: len(c.queue),
+		Certified: c.certified, Tentative: c.chain.Height, Joint: c.conf.joint(), Pending: len(c.queue), Charges: c.cfg.Ledger.Charges(),
 	}
 	s.Last, _ = c.log.LastIndex()
 	for _, p := range c.proposed {
@@ -105,7 +106,7 @@ func (c *Controller) Status() Status {
 	rooms.SortNodes(voters)
 	s.Sealed = !s.Joint && c.sealed == c.confIndex()
 	s.Settled = !s.Joint && slices.Equal(voters, c.controllers)
-	s.Idle = s.Settled && s.Pending == 0 && len(c.open) == 0 && !c.rn.HasReady() && !c.busy && s.Applied == s.Commit && s.Commit == s.Last &&
+	s.Idle = s.Settled && s.Pending == 0 && len(c.waits) == 0 && c.heldVote == nil && len(c.open) == 0 && !c.rn.HasReady() && !c.busy && s.Applied == s.Commit && s.Commit == s.Last &&
 		!s.Leader.IsZero()
 	return s
 }

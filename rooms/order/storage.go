@@ -119,6 +119,7 @@ func (c *Controller) install(s Snapshot) error {
 		c.stepSelf(m.GetResponses()) // what they would have done is in the snapshot's place
 	}
 	c.applying = nil
+	clear(c.vouched)
 	c.learnMembers()
 	return nil
 }

@@ -47,8 +47,13 @@ func (c *Controller) Submit(nowMS int64, r *rooms.Request) (a Answer) {
 	}()
 	defer c.guard(&err)
 	c.clock(nowMS)
+	return c.submit(r)
+}
+
+func (c *Controller) submit(r *rooms.Request) Answer {
 	c.lead()
 	if !c.leads() && !c.singleton() {
+		c.wait(r)
 		if lead := c.leader(); !lead.IsZero() {
 			return Answer{Leader: lead}
 		}
@@ -193,6 +198,9 @@ func (c *Controller) put(items []*item) bool {
 	}
 	for _, it := range items {
 		b.Requests = append(b.Requests, *it.r)
+	}
+	if c.cfg.Tamper != nil {
+		c.cfg.Tamper(b)
 	}
 	b.Sign(c.chain.Room, c.cfg.Key)
 	if err := c.rn.Propose(rooms.Marshal(b)); err != nil {

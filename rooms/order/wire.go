@@ -27,7 +27,12 @@ type envelope struct {
 	Hello   *helloMessage
 	Bye     *byeMessage
 	Commit  *commitMessage
-	Ended   uint64 // epochs of the room that ended before the sender's: what is of another epoch is refused
+	Ended   uint64         // epochs of the room that ended before the sender's: what is of another epoch is refused
+	Submit  *rooms.Request // passed on by a backup whose leader has not ordered it
+	Accuse  *accuseMessage
+	Mark    *markMessage
+	Proof   *proofMessage
+	Yield   *yieldMessage
 }
 
 // raftMessage is the part of raftpb.Message that controllers use.
@@ -146,7 +151,8 @@ func (c *Controller) outgoing(m *pb.Message) (Message, bool) {
 // receive takes a decoded envelope.
 func (c *Controller) receive(from rooms.NodeID, e *envelope) error {
 	parts := 0
-	for _, set := range []bool{e.Raft != nil, e.Sign != nil, e.Cert != nil, e.Ask != nil, e.Head != nil, e.Hello != nil, e.Bye != nil, e.Commit != nil} {
+	for _, set := range []bool{e.Raft != nil, e.Sign != nil, e.Cert != nil, e.Ask != nil, e.Head != nil, e.Hello != nil, e.Bye != nil, e.Commit != nil,
+		e.Submit != nil, e.Accuse != nil, e.Mark != nil, e.Proof != nil, e.Yield != nil} {
 		if set {
 			parts++
 		}
@@ -157,7 +163,7 @@ func (c *Controller) receive(from rooms.NodeID, e *envelope) error {
 	case e.Ended != c.chain.Epoch-1:
 		return ErrEpoch
 	case parts != 1:
-		return errors.New("step: an envelope holds one part")
+		return blame(Garbage, errors.New("step: an envelope holds one part"))
 	case e.Hello != nil:
 		return c.onHello(from, e.Hello)
 	case !c.insider(from):
@@ -176,6 +182,16 @@ func (c *Controller) receive(from rooms.NodeID, e *envelope) error {
 		return c.onCommit(from, e.Commit)
 	case e.Bye != nil:
 		c.onBye(from, e.Bye)
+	case e.Submit != nil:
+		return c.onSubmit(from, e.Submit)
+	case e.Accuse != nil:
+		return c.onAccuse(from, e.Accuse)
+	case e.Mark != nil:
+		return c.onMark(from, e.Mark)
+	case e.Proof != nil:
+		return c.onProof(from, e.Proof)
+	case e.Yield != nil:
+		c.onYield(from, e.Yield)
 	}
 	return nil
 }
@@ -206,6 +222,12 @@ func (c *Controller) onRaft(from rooms.NodeID, r *raftMessage) error {
 		return errors.New("step: a raft message for another life of this node")
 	}
 	if err := c.checkRaft(from, r); err != nil {
+		return err
+	}
+	if err := c.inspect(from, r); err != nil {
+		return err
+	}
+	if ok, err := c.admit(from, r); !ok {
 		return err
 	}
 	sender := Member{Node: from, Incarnation: r.From}
@@ -239,18 +261,22 @@ func (c *Controller) onRaft(from rooms.NodeID, r *raftMessage) error {
 		m.Snapshot = pbSnapshot(r.Snapshot)
 	}
 	c.touched = c.now
-	vote := c.rn.BasicStatus().GetVote()
+	before := c.rn.BasicStatus()
 	if err := c.rn.Step(m); err != nil {
 		return fmt.Errorf("step: %w", err)
 	}
+	c.afterStep(from, m.GetType(), before)
 	st := c.rn.BasicStatus()
 	switch m.GetType() {
 	case pb.MsgApp, pb.MsgHeartbeat, pb.MsgSnap:
 		if st.Lead == id && st.GetTerm() == r.Term {
 			c.elapsed, c.heard = 0, c.ticks
+			if c.lost == from {
+				c.lost = rooms.NodeID{}
+			}
 		}
 	case pb.MsgVote, pb.MsgPreVote:
-		if st.GetVote() == id && vote != id {
+		if st.GetVote() == id && before.GetVote() != id {
 			c.elapsed = 0
 		}
 		c.tellCommit(from)
@@ -276,12 +302,13 @@ func (c *Controller) checkRaft(from rooms.NodeID, r *raftMessage) error {
 	if err != nil {
 		return err
 	}
-	bad := func(what string) error { return fmt.Errorf("step: %s from %s: %s", t, from.Short(), what) }
+	odd := func(what string) error { return fmt.Errorf("step: %s from %s: %s", t, from.Short(), what) }
+	bad := func(what string) error { return blame(RaftLie, odd(what)) }
 	switch t {
 	case pb.MsgApp, pb.MsgAppResp, pb.MsgVote, pb.MsgVoteResp, pb.MsgPreVote, pb.MsgPreVoteResp, pb.MsgHeartbeat, pb.MsgHeartbeatResp, pb.MsgSnap:
 	case pb.MsgTimeoutNow:
 		if st.Lead != (Member{Node: from, Incarnation: r.From}).raftID() {
-			return bad("not the leader")
+			return odd("not the leader") // any more
 		}
 	default:
 		return bad("not for others to send")
@@ -298,7 +325,7 @@ func (c *Controller) checkRaft(from rooms.NodeID, r *raftMessage) error {
 	case r.Force && t != pb.MsgVote:
 		return bad("force")
 	case t == pb.MsgHeartbeat && r.Commit > last:
-		return bad("commits what is not here")
+		return odd("commits what is not here") // it may be late, and another leader's log shorter
 	case t == pb.MsgAppResp && !r.Reject && st.RaftState == raft.StateLeader && r.Term == st.GetTerm() && r.Index > last:
 		return bad("has what is not here")
 	}

@@ -263,7 +263,8 @@ func (r *Replica) decided(d *rooms.Decision, counter uint64) {
 		}
 		mine = true
 		kind := d.Verdicts.At(i)
-		took := kind != errs.Void && req.Counter == counter+1
+		// It does not count when the batch went by an older directory than this node had seen: its leader was late, or cheats.
+		took := kind != errs.Void && req.Counter == counter+1 && (r.directory || req.Dir <= d.Header.Dir)
 		if took {
 			counter++
 		}

@@ -10,8 +10,14 @@ import (
 
 // check is what must hold when all has come to rest.
 func (w *world) check() error {
-	first := w.nodes[0]
-	for _, n := range w.nodes[1:] {
+	nodes := w.honest()
+	first := nodes[0]
+	for _, n := range nodes {
+		if err := w.slander(n); err != nil {
+			return err
+		}
+	}
+	for _, n := range nodes[1:] {
 		if w.plan.amnesia {
 			if len(n.log) > len(first.log) {
 				first = n // that no two hold different headers was checked as they came
@@ -19,17 +25,17 @@ func (w *world) check() error {
 			continue
 		}
 		if len(n.log) != len(first.log) {
-			return fmt.Errorf("node %d holds %d decisions, node 0 %d", n.i, len(n.log), len(first.log))
+			return fmt.Errorf("node %d holds %d decisions, node %d %d", n.i, len(n.log), first.i, len(first.log))
 		}
 		for i := range n.log {
 			a, b := &n.log[i], &first.log[i]
 			if !bytes.Equal(rooms.Marshal(a.Header), rooms.Marshal(b.Header)) || !bytes.Equal(rooms.Marshal(a.Batch), rooms.Marshal(b.Batch)) ||
 				!bytes.Equal(a.Verdicts, b.Verdicts) {
-				return fmt.Errorf("nodes %d and 0 differ at height %d", n.i, i+1)
+				return fmt.Errorf("nodes %d and %d differ at height %d", n.i, first.i, i+1)
 			}
 		}
 		if rooms.StateDigest(n.chain.Machine) != rooms.StateDigest(first.chain.Machine) {
-			return fmt.Errorf("nodes %d and 0 hold different states", n.i)
+			return fmt.Errorf("nodes %d and %d hold different states", n.i, first.i)
 		}
 	}
 	// Replay from the genesis, with nothing but rooms' own checks.
@@ -46,7 +52,7 @@ func (w *world) check() error {
 		}
 		for k := range d.Batch.Requests {
 			r := &d.Batch.Requests[k]
-			if !consumed(r, d.Verdicts.At(k), counters[r.Device]) {
+			if !consumed(r, d, k, counters[r.Device]) {
 				if k := d.Verdicts.At(k); k != errs.Void && k != errs.Stale {
 					return fmt.Errorf("height %d: counter %d of a device took effect after %d", i+1, r.Counter, counters[r.Device])
 				}

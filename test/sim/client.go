@@ -30,8 +30,15 @@ const sendWindow = 6
 
 func (w *world) makeWishes() {
 	nicks := map[int]string{}
+	span := chaosMS
+	if w.plan.lies != "" {
+		span = lieMS
+	}
 	for k := range w.plan.wishes {
 		n := w.nodes[w.rng.IntN(len(w.nodes))]
+		if n.liar != nil {
+			continue // nobody vouches for what is said there
+		}
 		nick := fmt.Sprintf("guest%d", n.i)
 		var body rooms.Body
 		switch {
@@ -54,7 +61,7 @@ func (w *world) makeWishes() {
 		}
 		s := &wish{n: n, what: k, nick: nick, body: body}
 		w.wishes = append(w.wishes, s)
-		w.after(int64(w.rng.IntN(chaosMS)), func() { s.wake() })
+		w.after(int64(w.rng.IntN(span)), func() { s.wake() })
 	}
 }
 
@@ -131,6 +138,10 @@ func (n *node) submit(r *rooms.Request) {
 		if to.ctl == nil {
 			return
 		}
+		if to.liar.censors(r) {
+			n.w.send(to, n, 40, func() { n.answered(to, order.Answer{Queued: true}) })
+			return
+		}
 		a := to.ctl.Submit(to.clock(), r)
 		to.pump()
 		n.w.send(to, n, 40, func() { n.answered(to, a) })
@@ -154,7 +165,7 @@ func (n *node) acknowledge() {
 		d := &n.log[i]
 		for k := range d.Batch.Requests {
 			r := &d.Batch.Requests[k]
-			if r.Device != n.id || !consumed(r, d.Verdicts.At(k), n.counted) {
+			if r.Device != n.id || !consumed(r, d, k, n.counted) {
 				continue
 			}
 			n.counted++
@@ -172,8 +183,8 @@ func (n *node) acknowledge() {
 	n.ackedAt = len(n.log)
 }
 
-// consumed reports whether a request was ordered under its counter, the last one before it being given. The verdict alone does not tell: a
-// request may also be stale because of what it is about.
-func consumed(r *rooms.Request, k errs.Kind, last uint64) bool {
-	return k != errs.Void && r.Counter == last+1
+// consumed reports whether request k of a decision was ordered under its counter, the last one before it being given. The verdict alone does
+// not tell: a request may also be stale because of what it is about. It does not count when its author has seen a later directory than the batch.
+func consumed(r *rooms.Request, d *rooms.Decision, k int, last uint64) bool {
+	return d.Verdicts.At(k) != errs.Void && r.Counter == last+1 && r.Dir <= d.Header.Dir
 }

@@ -10,10 +10,13 @@ import (
 // grow does what replicas do to change the set of controllers: newcomers follow as learners, then a quorum endorses, and the leader's node
 // asks for the reconfiguration.
 func (w *world) grow() {
-	if w.stage >= len(w.plan.stages)-1 {
+	if w.stage >= len(w.plan.stages)-1 && w.plan.lies == "" {
 		return
 	}
 	w.after(300, w.grow)
+	if w.replaceLiar(); w.stage >= len(w.plan.stages)-1 {
+		return
+	}
 	now := w.ids(w.plan.stages[w.stage])
 	next := w.ids(w.plan.stages[w.stage+1])
 	if w.now < int64(w.stage+1)*chaosMS/int64(len(w.plan.stages)+1) {
@@ -30,7 +33,7 @@ func (w *world) grow() {
 		}
 	}
 	for _, n := range w.nodes {
-		if !n.up || n.ctl == nil || !slices.Equal(n.chain.Machine.Base().Controllers, now) {
+		if !n.up || n.ctl == nil || n.liar != nil || !slices.Equal(n.chain.Machine.Base().Controllers, now) {
 			continue
 		}
 		s := n.ctl.Status()
@@ -62,7 +65,7 @@ func (n *node) reconfigure(s order.Status, now, next []rooms.NodeID) {
 	}
 	body := &rooms.Reconfigure{Since: n.chain.Machine.Base().Since, Controllers: next}
 	for _, p := range w.nodes {
-		if p.up && slices.Contains(now, p.id) {
+		if p.up && slices.Contains(now, p.id) && w.endorses(p) {
 			body.Endorsed = append(body.Endorsed, rooms.Endorse(w.room, rooms.KindReconfigure, body.Thing(), p.clock(), keys[p.i]))
 		}
 		if slices.Contains(newcomers, p.id) {

@@ -15,9 +15,10 @@ func main() {
 	workers := flag.Int("workers", runtime.GOMAXPROCS(0), "schedules at a time")
 	limit := flag.Duration("for", 0, "stop starting schedules after this time (0: run all)")
 	verbose := flag.Bool("v", false, "print what happens, for a single schedule")
+	lies := flag.String("saboteur", "", "class of the dishonest controller in every schedule: "+names()+"; any, none; empty: the seed decides (1 in 4)")
 	tier := flag.String("tier", "pure", "pure: rooms/order alone; net: whole nodes over real libp2p in virtual time, half a minute a schedule")
 	flag.Parse()
-	if flag.NArg() > 0 || *runs < 1 || *workers < 1 || *tier != "pure" && *tier != "net" && *tier != oneNet {
+	if flag.NArg() > 0 || !known(*lies) || *runs < 1 || *workers < 1 || *tier != "pure" && *tier != "net" && *tier != oneNet {
 		flag.Usage()
 		os.Exit(2)
 	}
@@ -34,7 +35,7 @@ func main() {
 		}
 		return
 	}
-	s := many(*seed, *runs, *workers, *limit, *verbose)
+	s := many(*seed, *runs, *workers, *limit, *lies, *verbose)
 	for _, f := range s.failures {
 		fmt.Printf("FAIL seed %d: %v\n", f.seed, f.err)
 	}
@@ -72,7 +73,7 @@ func (s summary) String() string {
 }
 
 // many runs schedules on several cores.
-func many(seed uint64, runs, workers int, limit time.Duration, verbose bool) summary {
+func many(seed uint64, runs, workers int, limit time.Duration, lies string, verbose bool) summary {
 	start := time.Now()
 	out := summary{first: seed}
 	var mu sync.Mutex
@@ -89,7 +90,7 @@ func many(seed uint64, runs, workers int, limit time.Duration, verbose bool) sum
 				if stop {
 					return
 				}
-				res := run(n, verbose && runs == 1)
+				res := run(n, lies, verbose && runs == 1)
 				mu.Lock()
 				out.runs++
 				out.stats.add(res.stats)

@@ -20,7 +20,9 @@ type node struct {
 	dir  uint64
 
 	ctl      *order.Controller
-	newcomer bool // asked to become a controller
+	ledger   *order.Ledger // of its controllers since it was started
+	liar     *liar         // the dishonest part; nil: honest
+	newcomer bool          // asked to become a controller
 	storing  bool
 	flight   *order.Ready // being stored
 
@@ -42,7 +44,7 @@ type node struct {
 }
 
 func newNode(w *world, i int) *node {
-	n := &node{w: w, i: i, disk: &order.Restored{}, signed: map[uint64]rooms.Hash{}, skew: int64(w.rng.IntN(400)) - 200}
+	n := &node{w: w, i: i, disk: &order.Restored{}, ledger: order.NewLedger(), signed: map[uint64]rooms.Hash{}, skew: int64(w.rng.IntN(400)) - 200}
 	n.id = rooms.NodeOf(keys[i].Public().(ed25519Public))
 	return n
 }
@@ -61,6 +63,7 @@ func (n *node) tick() {
 		n.feed()
 		n.pump()
 	}
+	n.liar.tick()
 	n.flush()
 	if n.w.now >= n.nextSend {
 		n.sendWishes()
@@ -94,11 +97,11 @@ func (n *node) start() {
 	n.ctl, err = order.New(order.Config{
 		Self: n.id, Key: keys[n.i], Chain: chain, Verify: n.w.verify, CheckSignature: n.w.checkSig, PayloadHash: n.payload,
 		Restored: n.disk.Clone(), Incarnation: uint64(n.w.now) + 1, Founding: slices.Contains(n.w.ids(n.w.plan.stages[0]), n.id), Voters: n.w.ids(n.w.plan.stages[0]),
-		Keep: n.w.plan.keep, HeartbeatTicks: 1, ElectionTicks: 6, Rand: n.w.rng.IntN,
+		Keep: n.w.plan.keep, HeartbeatTicks: 1, ElectionTicks: 6, Rand: n.w.rng.IntN, Ledger: n.ledger, Tamper: n.liar.tamper(),
 	})
 	if err != nil {
 		n.ctl = nil
-		if n.w.plan.amnesia {
+		if n.w.plan.amnesia || n.w.plan.misled {
 			n.disk = n.disk.Drop()
 			return
 		}
@@ -106,9 +109,12 @@ func (n *node) start() {
 		return
 	}
 	n.w.tr.say(n.w.now, "node %d starts its controller at height %d, incarnation %d", n.i, n.chain.Height, n.ctl.Status().Self.Incarnation)
-	n.ctl.DirectoryAt(n.view, n.dir)
+	n.tellDirectory()
 	n.pump()
 }
+
+// tellDirectory tells the controller how far this node knows the directory; a saboteur's may be left behind.
+func (n *node) tellDirectory() { n.ctl.DirectoryAt(n.view, n.liar.directory(n.dir)) }
 
 func (n *node) view(v uint64) (rooms.View, bool) { return view{n.w, v}, v <= n.dir }
 
@@ -119,7 +125,7 @@ func (n *node) learnDirectory(v uint64) {
 	}
 	n.dir = max(n.dir, v)
 	if n.ctl != nil {
-		n.ctl.DirectoryAt(n.view, n.dir)
+		n.tellDirectory()
 		n.pump()
 	}
 }
@@ -151,7 +157,7 @@ func (n *node) pump() {
 		if !ok {
 			return
 		}
-		if errors.Is(rd.Broken, order.ErrDismissed) || n.w.plan.amnesia && rd.Broken != nil {
+		if errors.Is(rd.Broken, order.ErrDismissed) || (n.w.plan.amnesia || n.w.plan.misled || n.liar != nil) && rd.Broken != nil {
 			n.w.tr.say(n.w.now, "node %d: %v", n.i, rd.Broken)
 			if !errors.Is(rd.Broken, order.ErrDismissed) {
 				n.w.st.broken++
@@ -200,7 +206,7 @@ func (n *node) write(rd *order.Ready) {
 			n.w.st.snapshots++
 		}
 		if s := r.Signed; s != nil {
-			if old, ok := n.signed[s.Height]; ok && old != s.Header {
+			if old, ok := n.signed[s.Height]; ok && old != s.Header && n.liar == nil {
 				n.w.fail(fmt.Errorf("node %d signs two headers at height %d", n.i, s.Height))
 			}
 			n.signed[s.Height] = s.Header
@@ -249,7 +255,7 @@ func (n *node) accept(d *rooms.Decision) bool {
 	}
 	hash := d.Header.Hash()
 	for _, s := range d.Cert {
-		if signer := n.w.byID[s.Node]; signer.signed[d.Header.Height] != hash && !(signer == n && n.promised(d.Header.Height, hash)) {
+		if signer := n.w.byID[s.Node]; signer.liar == nil && signer.signed[d.Header.Height] != hash && !(signer == n && n.promised(d.Header.Height, hash)) {
 			n.w.fail(fmt.Errorf("node %d signed height %d without a durable promise", signer.i, d.Header.Height))
 			return false
 		}
@@ -359,14 +365,14 @@ func (n *node) pull(from *node) {
 }
 
 func (n *node) sendAll(ms []order.Message) {
-	for _, m := range ms {
+	for _, m := range n.liar.out(ms) {
 		to := n.w.byID[m.To]
 		if to == nil {
 			continue
 		}
 		n.w.send(n, to, len(m.Data), func() {
 			n.w.tr.add(n.w.now, 'm', n.i, to.i, m.Data)
-			if to.ctl == nil {
+			if to.ctl == nil || to.liar.swallows(n, m.Data) {
 				return
 			}
 			if err := to.ctl.Step(to.clock(), n.id, m.Data); err != nil {
@@ -393,6 +399,7 @@ func (n *node) crash() {
 	w.tr.add(w.now, 'c', n.i, 0, nil)
 	w.tr.say(w.now, "node %d crashes; a write was under way: %v, done: %v", n.i, n.storing, done)
 	n.up, n.ctl, n.storing, n.flight, n.pulling = false, nil, false, nil, false
+	n.ledger = order.NewLedger()
 	n.life++
 	if len(n.staged) > 0 {
 		n.staged = nil

@@ -14,7 +14,7 @@ func TestSchedules(t *testing.T) {
 		runs = 100
 	}
 	const limit = time.Minute
-	s := many(1, runs, runtime.GOMAXPROCS(0), limit, false)
+	s := many(1, runs, runtime.GOMAXPROCS(0), limit, "", false)
 	t.Log(s)
 	for _, f := range s.failures {
 		t.Errorf("seed %d: %v", f.seed, f.err)
@@ -24,7 +24,7 @@ func TestSchedules(t *testing.T) {
 // TestSameSeedSameStory runs seeds twice: whatever is not decided by the seed would show in the digest of all messages, writes and decisions.
 func TestSameSeedSameStory(t *testing.T) {
 	for seed := uint64(1); seed <= 40; seed++ {
-		a, b := run(seed, false), run(seed, false)
+		a, b := run(seed, "", false), run(seed, "", false)
 		if a.trace != b.trace || a.stats != b.stats {
 			t.Errorf("seed %d tells two stories: %x and %x", seed, a.trace[:8], b.trace[:8])
 		}
@@ -33,7 +33,7 @@ func TestSameSeedSameStory(t *testing.T) {
 
 // TestSchedulesReachWhatMatters makes sure that the schedules still exercise what they are for.
 func TestSchedulesReachWhatMatters(t *testing.T) {
-	s := many(1, 100, runtime.GOMAXPROCS(0), 0, false).stats
+	s := many(1, 100, runtime.GOMAXPROCS(0), 0, "", false).stats
 	for _, c := range []struct {
 		what string
 		n    int
@@ -52,7 +52,7 @@ func TestSchedulesReachWhatMatters(t *testing.T) {
 // 1344 a withheld snapshot, 7544 a leader that is no controller any more, to whom a controller in a new life does not listen.
 func TestSeedsThatFailedOnce(t *testing.T) {
 	for _, seed := range []uint64{188, 1344, 3576, 7544} {
-		if s := many(seed, 1, 1, 0, false); len(s.failures) > 0 {
+		if s := many(seed, 1, 1, 0, "", false); len(s.failures) > 0 {
 			t.Errorf("seed %d: %v", seed, s.failures[0].err)
 		}
 	}

@@ -38,7 +38,7 @@ func (t *trace) sum() [32]byte { return [32]byte(t.h.Sum(nil)) }
 
 // stats counts what schedules exercised.
 type stats struct {
-	acked, decisions, crashes, cuts, partitions, restarts, catchUps, snapshots, takeovers, reconfigurations, lost, doubled, forgotten, broken int
+	acked, decisions, crashes, cuts, partitions, restarts, catchUps, snapshots, takeovers, reconfigurations, lost, doubled, forgotten, broken, saboteurs, noticed, replaced, undecidable int
 }
 
 func (s *stats) add(o stats) {
@@ -56,10 +56,15 @@ func (s *stats) add(o stats) {
 	s.forgotten += o.forgotten
 	s.broken += o.broken
 	s.doubled += o.doubled
+	s.saboteurs += o.saboteurs
+	s.noticed += o.noticed
+	s.replaced += o.replaced
+	s.undecidable += o.undecidable
 }
 
 func (s stats) String() string {
 	return fmt.Sprintf("%d acknowledged in %d decisions, %d crashes (%d lost a write), %d losses of raft state, %d controllers stopped by lying disks, %d partitions, %d lost and %d doubled messages, "+
-		"%d changes of leader, %d reconfigurations, %d snapshot marks, %d catch-ups",
-		s.acked, s.decisions, s.crashes, s.cuts, s.forgotten, s.broken, s.partitions, s.lost, s.doubled, s.takeovers, s.reconfigurations, s.snapshots, s.catchUps)
+		"%d changes of leader, %d reconfigurations, %d snapshot marks, %d catch-ups, %d saboteurs (%d noticed, %d replaced, %d left a height for a new epoch)",
+		s.acked, s.decisions, s.crashes, s.cuts, s.forgotten, s.broken, s.partitions, s.lost, s.doubled, s.takeovers, s.reconfigurations, s.snapshots, s.catchUps,
+		s.saboteurs, s.noticed, s.replaced, s.undecidable)
 }

@@ -47,14 +47,17 @@ type plan struct {
 	nodes      int
 	stages     [][]int // sets of controllers, one after the other
 	wishes     int
-	loss       int  // per mille
-	double     int  // per mille
-	delay      int  // ms, most of one message
-	crashEvery int  // ms between crashes, 0: none
-	cutEvery   int  // ms between partitions, 0: none
-	slowDisk   int  // ms, most of one store
-	cutWrites  int  // one write in so many ends in a crash, before or after it is done; 0: none
-	keep       int  // entries kept for slow followers
+	loss       int    // per mille
+	double     int    // per mille
+	delay      int    // ms, most of one message
+	crashEvery int    // ms between crashes, 0: none
+	cutEvery   int    // ms between partitions, 0: none
+	slowDisk   int    // ms, most of one store
+	cutWrites  int    // one write in so many ends in a crash, before or after it is done; 0: none
+	keep       int    // entries kept for slow followers
+	lies       string // what node liar does, "": nothing
+	liar       int
+	misled     bool // it can make honest controllers run different batches in one place
 	amnesia    bool // disks lose synced votes and entries too, which raft cannot bear; only what is signed and certified holds
 	forget     bool // now and then a node loses its raft state
 }
@@ -62,6 +65,7 @@ type plan struct {
 // world is one schedule.
 type world struct {
 	seed   uint64
+	force  string // class of saboteur, as in run
 	rng    *rand.Rand
 	plan   plan
 	tr     *trace
@@ -100,15 +104,23 @@ type result struct {
 }
 
 // run plays the schedule of a seed.
-func run(seed uint64, verbose bool) result {
+//
+// lies forces a saboteur's class, "": the seed decides, none: nobody lies.
+func run(seed uint64, lies string, verbose bool) result {
 	w := &world{
 		seed: seed, rng: rand.New(rand.NewPCG(seed, 0x5eed)), tr: newTrace(verbose), room: rooms.Hash{0: 7, 1: byte(seed)},
 		byID: map[rooms.NodeID]*node{}, cut: map[[2]int]bool{}, goodReq: map[rooms.Hash]bool{}, goodSig: map[sigKey]bool{},
-		goodCert: map[rooms.Hash]bool{}, leads: map[uint64]int{},
+		goodCert: map[rooms.Hash]bool{}, force: lies, leads: map[uint64]int{},
 	}
 	w.makePlan()
 	w.found()
 	w.play()
+	if w.plan.lies != "" {
+		w.st.saboteurs++
+		if w.noticed() {
+			w.st.noticed++
+		}
+	}
 	if w.err == nil {
 		w.err = w.check()
 	}
@@ -146,6 +158,7 @@ func (w *world) makePlan() {
 	if p.amnesia = w.rng.IntN(8) == 0; p.amnesia {
 		p.crashEvery, p.slowDisk, p.forget = 150, 3, false
 	}
+	w.planLies()
 	w.tr.say(0, "plan: %+v", *p)
 }
 
@@ -173,6 +186,9 @@ func (w *world) found() {
 		n := newNode(w, i)
 		w.nodes = append(w.nodes, n)
 		w.byID[n.id] = n
+	}
+	if w.plan.lies != "" {
+		w.nodes[w.plan.liar].liar = newLiar(w.nodes[w.plan.liar], w.plan.lies)
 	}
 	for _, n := range w.nodes {
 		n.chain = w.genesis()
@@ -218,7 +234,9 @@ func (w *world) play() {
 			return // nothing can be promised but that what is certified is one story
 		}
 		if w.healed && (w.now > chaosMS+healMS || n > maxEvents) {
-			w.fail(w.why())
+			if !w.undecidable() {
+				w.fail(w.why())
+			}
 			return
 		}
 		e.do()
@@ -246,7 +264,7 @@ func (w *world) quiet() bool {
 		return false
 	}
 	settled := false
-	for _, n := range w.nodes {
+	for _, n := range w.honest() {
 		if !n.up || n.storing || n.chain.Height != uint64(len(w.canon)) || len(n.staged) > 0 {
 			return false
 		}
@@ -255,7 +273,8 @@ func (w *world) quiet() bool {
 			if s.Certified != s.Tentative || s.Commit != s.Applied && s.Role != 0 {
 				return false
 			}
-			settled = settled || s.Settled && s.Leader == n.id
+			lead := w.byID[s.Leader]
+			settled = settled || s.Settled && lead != nil && (lead == n || lead.liar != nil)
 		}
 	}
 	return settled

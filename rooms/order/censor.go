@@ -1,0 +1,113 @@
+package order
+
+import (
+	"fmt"
+	"slices"
+
+	pb "go.etcd.io/raft/v3/raftpb"
+
+	"warren/rooms"
+)
+
+// Times by which a leader must put in order what it was given, in ms.
+const (
+	censorPatience = 3_000  // while it orders others, or nothing at all
+	stallPatience  = 10_000 // while it proposes, and nothing is certified
+)
+
+// maxWaiting is how many devices' requests a backup watches. Of each only the one whose turn it is: no other can be ordered.
+const maxWaiting = 128
+
+// waiting is a request that was submitted here while another node leads.
+type waiting struct {
+	r         *rooms.Request
+	since     int64  // ms, when the present leader could have had it
+	certified uint64 // height then
+	forwarded bool   // the leader has it from this node
+}
+
+// wait notes a request that this node cannot put in order itself. Its author's node sends it to all controllers when the leader gives no
+// verdict: they see to it that the leader has it, and then that it is ordered.
+func (c *Controller) wait(r *rooms.Request) {
+	if c.blind[Censored] || len(r.Body) > rooms.MaxRequest || r.Room != c.chain.Room || r.Counter != c.chain.Machine.Base().Counters[r.Device]+1 {
+		return
+	}
+	if old := c.waits[r.Device]; old != nil && old.r.Counter == r.Counter || old == nil && len(c.waits) >= maxWaiting {
+		return
+	}
+	if !c.cfg.Verify(r, r.ID()) || !c.mayAuthor(r) {
+		return
+	}
+	if c.waits == nil {
+		c.waits = map[rooms.NodeID]*waiting{}
+	}
+	c.waits[r.Device] = &waiting{r: r, since: c.now, certified: c.certified}
+}
+
+// tickWaits forwards what waits to the leader, and blames it for what it does not order.
+func (c *Controller) tickWaits() {
+	if len(c.waits) == 0 || c.ended {
+		return
+	}
+	lead := c.leader()
+	if lead == c.cfg.Self {
+		c.waits = nil // it is this node's turn
+		return
+	}
+	counters := c.chain.Machine.Base().Counters
+	heard := c.ticks-c.heard <= c.deaf()
+	for _, n := range sortedNodes(c.waits) {
+		w := c.waits[n]
+		switch {
+		case counters[n] >= w.r.Counter, c.now-w.since > 10*stallPatience:
+			delete(c.waits, n)
+			continue
+		case lead != c.waitsFor || !heard || w.r.Dir > max(c.chain.Dir, c.dirKnown(c.now-dirPatience)) || c.crowded():
+			w.since, w.certified, w.forwarded = c.now, c.certified, false
+			continue
+		}
+		age := c.now - w.since
+		if !w.forwarded && age >= censorPatience/2 {
+			w.forwarded = true
+			c.send(lead, &envelope{Submit: w.r})
+		}
+		evidence := fmt.Sprintf("request %s of %s, counter %d, waits for %d s", w.r.ID().Short(), n.Short(), w.r.Counter, age/1000)
+		switch moves := c.certified > w.certified; {
+		case age >= censorPatience && (moves || c.still()):
+			c.note(lead, Censored, evidence)
+		case age >= stallPatience && !moves:
+			c.note(lead, Stalled, evidence)
+		default:
+			continue
+		}
+		w.since, w.certified, w.forwarded = c.now, c.certified, false
+	}
+	c.waitsFor = lead
+}
+
+// still reports whether nothing is under way that this node knows of: whoever leads has no reason to let requests wait.
+func (c *Controller) still() bool {
+	last, err := c.log.LastIndex()
+	return err == nil && c.applied == last && len(c.open) == 0 && c.strayed == nil
+}
+
+// crowded reports whether the leader has more to do than it can: batches are as full as they get.
+func (c *Controller) crowded() bool { return c.full > 0 && c.now-c.full < censorPatience }
+
+// sawBatch remembers when the last crowded batch came.
+func (c *Controller) sawBatch(b *rooms.Batch, e *pb.Entry) {
+	if len(b.Requests) > rooms.MaxRequests/2 || len(e.GetData()) > rooms.MaxBatch/2 {
+		c.full = c.now
+	}
+}
+
+// onSubmit takes a request that a backup passes on.
+func (c *Controller) onSubmit(from rooms.NodeID, r *rooms.Request) error {
+	if !slices.Contains(c.controllers, from) {
+		return fmt.Errorf("step: %s passes on a request and is no controller", from.Short())
+	}
+	if c.leads() {
+		c.submit(r)
+	}
+	return nil
+}

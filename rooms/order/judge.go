@@ -1,0 +1,295 @@
+package order
+
+import (
+	"encoding/binary"
+	"fmt"
+	"slices"
+
+	pb "go.etcd.io/raft/v3/raftpb"
+
+	"warren/rooms"
+	"warren/rooms/errs"
+)
+
+// Limits by which batches are judged, in ms.
+const (
+	// maxClockSkew is how far a leader's clock may be from this node's: half of what endorsements allow. A batch from further ahead is not
+	// taken at all, since a room's time never goes back: one such batch would end all deadlines of the room.
+	maxClockSkew = 30_000
+	// dirPatience is how long after this node a leader may learn of a directory version.
+	dirPatience = 10_000
+	// withheldLimit is how many decisions in a row the others certify among themselves before the leader is blamed.
+	withheldLimit = 6
+	// maxDirSeen bounds the directory versions of which this node remembers when it learned of them.
+	maxDirSeen = 16
+)
+
+// watch is what a controller remembers to judge others by.
+type watch struct {
+	contact  int64                 // ms, since when this node hears the present leader without a gap
+	leader   rooms.NodeID          // whom contact is about
+	dirs     []dirSeen             // oldest first
+	excused  map[rooms.NodeID]bool // devices one of whose requests did not take its counter lately, so that later ones come too early
+	excuseOf uint64                // the term that excused is about
+	withheld int                   // decisions in a row without the leader's certificate
+}
+
+type dirSeen struct {
+	version uint64
+	at      int64 // ms
+}
+
+// note writes down what another member did.
+func (c *Controller) note(node rooms.NodeID, m Misdeed, evidence string) {
+	if c.blind[m] || node == c.cfg.Self || !c.insider(node) {
+		return
+	}
+	if !c.cfg.Ledger.note(node, m, c.now, evidence) {
+		return
+	}
+	if c.cfg.Log != nil {
+		c.cfg.Log.Warn("a controller misbehaves", "room", c.chain.Room.Short(), "node", node.Short(), "misdeed", m.String(), "evidence", evidence)
+	}
+	c.accuseAt = 0 // tell the others now
+}
+
+// judge looks for what no honest leader puts into a batch. The leader checks each request before it proposes, on the same state: whoever is
+// last to run it finds what the leader found.
+func (c *Controller) judge(s *step, e *pb.Entry) {
+	b := s.batch
+	who := b.Leader
+	if !c.insider(who) {
+		who = c.leaderOf(e.GetTerm()) // signed with a key of its own making
+	}
+	if who.IsZero() || who == c.cfg.Self {
+		return
+	}
+	if c.watch.excuseOf != b.Term {
+		c.watch.excuseOf, c.watch.excused = b.Term, nil
+	}
+	for i := range b.Requests {
+		r := &b.Requests[i]
+		say := func(what string) string {
+			return fmt.Sprintf("height %d, request %d of %s, counter %d: %s", b.Height, i, r.Device.Short(), r.Counter, what)
+		}
+		switch s.verdicts.At(i) {
+		case errs.Void:
+			if r.Room != c.chain.Room || !c.cfg.Verify(r, r.ID()) {
+				c.note(who, Forged, say("its device did not sign it for this room"))
+				continue
+			}
+			c.excuse(r.Device)
+			c.note(who, Void, say("its device may not speak for its author"))
+		case errs.Quota:
+			c.excuse(r.Device)
+		case errs.Stale:
+			switch last := c.chain.Machine.Base().Counters[r.Device]; {
+			case c.isDirectory && r.Dir > 0:
+				c.excuse(r.Device) // the leader of the directory does not look at it
+			case r.Counter == last+1 && r.Dir > s.header.Dir:
+				c.note(who, StaleDirectory, say(fmt.Sprintf("it has seen directory %d, the batch %d", r.Dir, b.Dir)))
+				c.excuse(r.Device)
+			case !c.watch.excused[r.Device]:
+				c.note(who, Replayed, say(fmt.Sprintf("the last one ordered has %d", last)))
+			}
+		}
+	}
+}
+
+// excuse notes that a device's counter did not move although its request was ordered: those behind it came too early through no fault of
+// the leader's.
+func (c *Controller) excuse(device rooms.NodeID) {
+	if c.watch.excused == nil || len(c.watch.excused) > 256 {
+		c.watch.excused = map[rooms.NodeID]bool{}
+	}
+	c.watch.excused[device] = true
+}
+
+// leaderOf returns who leads a term, zero when that is not the present one.
+func (c *Controller) leaderOf(term uint64) rooms.NodeID {
+	if c.rn.BasicStatus().GetTerm() != term {
+		return rooms.NodeID{}
+	}
+	return c.leader()
+}
+
+// inspect looks at entries on their way into the log: it returns an error when they must not get there.
+func (c *Controller) inspect(from rooms.NodeID, r *raftMessage) error {
+	t := pb.MessageType(r.Type)
+	if t != pb.MsgApp && t != pb.MsgHeartbeat && t != pb.MsgSnap {
+		return nil
+	}
+	w := &c.watch
+	last, err := c.log.LastIndex()
+	if err != nil {
+		return err
+	}
+	if w.leader != from || c.ticks-c.heard > c.cfg.ElectionTicks/2 || t == pb.MsgSnap || t == pb.MsgApp && r.Index > last {
+		w.leader, w.contact = from, c.now // what comes now may have been waiting for this node
+	}
+	for i := range r.Entries {
+		e := &r.Entries[i]
+		if term, err := c.log.Term(e.Index); err == nil && term == e.Term {
+			continue // known
+		}
+		if !c.blind[Garbage] {
+			if err := c.vouch(from, e, e.Term == r.Term); err != nil {
+				return err
+			}
+		}
+		if e.Term != r.Term || e.Index <= last || e.Type != uint8(pb.EntryNormal) {
+			continue // not of this leader's making, or not new
+		}
+		h, ok := headOf(e.Data)
+		if !ok {
+			continue
+		}
+		if ahead := h.time - c.now; ahead > maxClockSkew && !c.blind[WrongTime] {
+			return blame(WrongTime, fmt.Errorf("step: a batch from %d s ahead", ahead/1000))
+		}
+		if c.now-w.contact <= dirPatience {
+			continue
+		}
+		if c.now-h.time > maxClockSkew {
+			c.note(from, WrongTime, fmt.Sprintf("height %d: %d s behind", h.height, (c.now-h.time)/1000))
+		}
+		if known := c.dirKnown(c.now - dirPatience); h.dir < known && !c.isDirectory {
+			c.note(from, StaleDirectory, fmt.Sprintf("height %d: by version %d, %d is known for long", h.height, h.dir, known))
+		}
+	}
+	return nil
+}
+
+// batchHead is the start of an encoded batch.
+type batchHead struct {
+	height uint64
+	time   int64
+	dir    uint64
+}
+
+// headOf reads the start of a batch without decoding it all: every follower does so with every entry.
+func headOf(data []byte) (h batchHead, ok bool) {
+	const arrayOf8 = 0x88
+	if len(data) == 0 || data[0] != arrayOf8 {
+		return h, false
+	}
+	data = data[1:]
+	var v [5]uint64 // epoch, term, height, time, dir
+	for i := range v {
+		if v[i], data, ok = cborUint(data); !ok {
+			return h, false
+		}
+	}
+	if v[3] > maxIndex {
+		v[3] = maxIndex
+	}
+	return batchHead{height: v[2], time: int64(v[3]), dir: v[4]}, true
+}
+
+// cborUint reads a CBOR unsigned integer (RFC 8949, major type 0); a negative one counts as 0.
+func cborUint(data []byte) (v uint64, rest []byte, ok bool) {
+	if len(data) == 0 || data[0] >= 0x40 {
+		return 0, nil, false
+	}
+	negative, info := data[0] >= 0x20, data[0]&0x1f
+	size := 0
+	switch {
+	case info < 24:
+		v = uint64(info)
+	case info <= 27:
+		size = 1 << (info - 24)
+	default:
+		return 0, nil, false
+	}
+	if len(data) < 1+size {
+		return 0, nil, false
+	}
+	var b [8]byte
+	copy(b[8-size:], data[1:1+size])
+	if size > 0 {
+		v = binary.BigEndian.Uint64(b[:])
+	}
+	if negative {
+		v = 0
+	}
+	return v, data[1+size:], true
+}
+
+// dirKnown returns the newest directory version that this node knew at a time.
+func (c *Controller) dirKnown(at int64) uint64 {
+	v := uint64(0)
+	for _, d := range c.watch.dirs {
+		if d.at <= at {
+			v = d.version
+		}
+	}
+	return v
+}
+
+// sawDirectory remembers when this node learned of a version.
+func (c *Controller) sawDirectory(version uint64) {
+	w := &c.watch
+	if n := len(w.dirs); n > 0 && w.dirs[n-1].version >= version {
+		return
+	}
+	if len(w.dirs) >= maxDirSeen {
+		w.dirs = slices.Delete(w.dirs, 1, 2) // the oldest stays: it says what was known all the time
+	}
+	w.dirs = append(w.dirs, dirSeen{version, c.now})
+}
+
+// misplaced is a signed batch that stands in another place of this node's log than its leader meant.
+type misplaced struct {
+	height  uint64
+	payload rooms.Hash
+}
+
+// noHeight looks at an entry that gives no height and is no seal: an honest leader makes none. One with a good batch for another place says that
+// the log below it is not the leader's: somebody has lied to one of the two. It is found out when that batch is certified, see comeback.
+func (c *Controller) noHeight(e *pb.Entry, height uint64) {
+	if len(e.GetData()) == 0 {
+		return // raft's own, at the start of a term
+	}
+	var b rooms.Batch
+	if rooms.Unmarshal(e.GetData(), &b) == nil && b.Height != height+1 && b.Epoch == c.chain.Epoch && b.Term == e.GetTerm() && b.SignatureOK(c.chain.Room) {
+		c.strayed = &misplaced{b.Height, b.Hash()}
+		return
+	}
+	if who := c.leaderOf(e.GetTerm()); !who.IsZero() && c.strayed == nil {
+		c.note(who, Garbage, fmt.Sprintf("entry %d means nothing", e.GetIndex()))
+	}
+}
+
+// comeback gives up a log that lacks what is certified: this node can sign nothing by it. It comes back with a new life.
+func (c *Controller) comeback() {
+	s := c.strayed
+	if s == nil || s.height > c.certified {
+		return
+	}
+	c.strayed = nil
+	if payload, ok := c.cfg.PayloadHash(s.height); ok && payload == s.payload {
+		c.fail(fmt.Errorf("%w: the log has the batch of height %d in another place", ErrDiverged, s.height))
+	}
+}
+
+// watchCert follows how a step came to its certificate: from the leader, or by asking around.
+func (c *Controller) watchCert(s *step, byLeader bool) {
+	switch lead := c.leader(); {
+	case lead.IsZero() || lead == c.cfg.Self:
+		c.watch.withheld = 0
+	case byLeader:
+		c.watch.withheld = 0
+	case s.batch.Leader == lead && c.now-c.watch.contact > signPatience:
+		if c.watch.withheld++; c.watch.withheld >= withheldLimit {
+			c.watch.withheld = 0
+			c.note(lead, WithheldCertificate, fmt.Sprintf("height %d and %d below came without", s.header.Height, withheldLimit-1))
+		}
+	}
+}
+
+// otherHeader notes a signature over another header than the one that is certified.
+func (c *Controller) otherHeader(from rooms.NodeID, height uint64, header rooms.Hash) {
+	if r, ok := c.recent[height]; ok && r.hash != header {
+		c.note(from, OtherHeader, fmt.Sprintf("height %d: %s, certified is %s", height, header.Short(), r.hash.Short()))
+	}
+}
