@@ -102,10 +102,22 @@ type RoomStatus struct {
 	Occupants   int            `json:"occupants"`
 	Parked      bool           `json:"parked"`
 	Frozen      bool           `json:"frozen"`
+	Charges     []Charge       `json:"charges,omitempty"`
 	LastCert    []string       `json:"-"` // nodes whose signatures the last certificate holds
 	LastHeader  string         `json:"-"`
 	LeaderID    rooms.NodeID   `json:"-"`
 	ControlIDs  []rooms.NodeID `json:"-"`
+}
+
+// Charge is what this node has itself seen a controller of a room do that no honest one does. It is one node's word, but for what is proven.
+type Charge struct {
+	Node     string       `json:"node"`
+	NodeID   rooms.NodeID `json:"-"`
+	Misdeed  string       `json:"misdeed"`
+	Count    uint64       `json:"count"`
+	Last     int64        `json:"last"`     // ms since the Unix epoch, by this node's clock
+	Evidence string       `json:"evidence"` // of the last one
+	Proven   bool         `json:"proven"`   // two signed batches for one place are held, which prove it to anybody
 }
 
 // Wire carries what is not ordered between the bridges of the nodes: who is online where. Implementations deliver each node's messages in

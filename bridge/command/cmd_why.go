@@ -3,6 +3,7 @@ package command
 import (
 	"fmt"
 	"slices"
+	"time"
 
 	"warren/bridge"
 	"warren/perms"
@@ -28,6 +29,27 @@ type Why struct {
 	Signed      []string `json:"signed,omitempty"` // nodes whose signatures its certificate holds
 	Parked      bool     `json:"parked"`
 	Frozen      bool     `json:"frozen"`
+	Charges     []Charge `json:"charges,omitempty"`
+}
+
+// Charge is what this node has seen a controller do that no honest one does.
+type Charge struct {
+	Node     string `json:"node"`
+	Misdeed  string `json:"misdeed"`
+	Count    uint64 `json:"count"`
+	Last     int64  `json:"last"` // ms since the Unix epoch
+	Evidence string `json:"evidence"`
+	Proven   bool   `json:"proven"`
+}
+
+// String is one line for people.
+func (c Charge) String() string {
+	proven := ""
+	if c.Proven {
+		proven = ", proven by its own signatures"
+	}
+	return fmt.Sprintf("%s misbehaves: %s, %d times, last on %s (%s)%s", c.Node, c.Misdeed, c.Count,
+		time.UnixMilli(c.Last).UTC().Format("2 Jan 15:04:05 UTC"), c.Evidence, proven)
 }
 
 func why(c *call) bridge.Reply {
@@ -71,6 +93,11 @@ func why(c *call) bridge.Reply {
 		lines = append(lines, "the room is frozen: too few of its controllers can be reached, so nothing can be ordered now")
 	case d.Parked:
 		lines = append(lines, "the room is asleep: it wakes with the next request")
+	}
+	for _, x := range st.Charges {
+		ch := Charge{Node: hub.NodeName(x.NodeID), Misdeed: x.Misdeed, Count: x.Count, Last: x.Last, Evidence: x.Evidence, Proven: x.Proven}
+		d.Charges = append(d.Charges, ch)
+		lines = append(lines, ch.String())
 	}
 	return told(d, lines...)
 }

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
+
+	"warren/bridge"
 )
 
 func status(c *call) error {
@@ -70,7 +72,34 @@ func status(c *call) error {
 		}
 		fmt.Fprintf(w, "%s\t%d\t%d\t%s\t%s\n", r.Name, r.Occupants, r.Height, leader, list)
 	}
-	return w.Flush()
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	return printCharges(c, append(s.Rooms, s.Directory), names)
+}
+
+// printCharges says which controllers misbehaved, as far as this node has seen.
+func printCharges(c *call, list []bridge.RoomStatus, names map[string]string) error {
+	for _, r := range list {
+		if strings.HasPrefix(r.Name, "#=") {
+			continue
+		}
+		for _, x := range r.Charges {
+			name := names[x.Node]
+			if name == "" {
+				name = x.Node[:8]
+			}
+			proven := ""
+			if x.Proven {
+				proven = ", proven"
+			}
+			ago := time.Since(time.UnixMilli(x.Last)).Round(time.Second)
+			if _, err := fmt.Fprintf(c.out, "\n%s misbehaves in %s: %s, %d times, last %s ago%s\n  %s\n", name, r.Name, x.Misdeed, x.Count, ago, proven, x.Evidence); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 func printJSON(c *call, v any) error {

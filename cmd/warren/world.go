@@ -96,6 +96,11 @@ func roomStatus(r *replica.Replica) bridge.RoomStatus {
 	for _, c := range st.Controllers {
 		s.Controllers = append(s.Controllers, c.String())
 	}
+	for _, c := range st.Charges {
+		s.Charges = append(s.Charges, bridge.Charge{
+			Node: c.Node.String(), NodeID: c.Node, Misdeed: c.Misdeed.String(), Count: c.Count, Last: c.Last, Evidence: c.Evidence, Proven: len(c.Proof) > 0,
+		})
+	}
 	for _, c := range st.Signers {
 		s.LastCert = append(s.LastCert, c.String())
 	}

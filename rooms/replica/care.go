@@ -11,9 +11,9 @@ import (
 // wanted returns the controllers that a room should have now: those it has, without who was away for long, and others by placement, those
 // with people in the room last: who has no stake in it has less reason to cheat. When nobody is missing, one of too many of the same sponsor, admitting
 // node or label makes room for another. asked is the number that the room asks for, 0: none. people reports whether the room has occupants at a
-// node; nil: nobody is in it.
+// node; nil: nobody is in it. unfit reports whether a controller has misbehaved so that it is to be replaced as if it were away; nil: nobody has.
 func (h *Host) wanted(
-	id rooms.RoomID, current []rooms.NodeID, asked int, nodes []rooms.NodeRecord, people func(rooms.NodeID) bool, now time.Time,
+	id rooms.RoomID, current []rooms.NodeID, asked int, nodes []rooms.NodeRecord, people, unfit func(rooms.NodeID) bool, now time.Time,
 ) []rooms.NodeID {
 	if bound := placement.Bound(asked); len(current) > bound {
 		return h.fewer(current, placement.Order(id, nodes, people), bound)
@@ -31,7 +31,7 @@ func (h *Host) wanted(
 			return true
 		}
 		up, since := h.cfg.Net.Alive(n)
-		if (up || now.Sub(since) < h.cfg.Away) && inside(n) {
+		if (up || now.Sub(since) < h.cfg.Away) && inside(n) && (unfit == nil || !unfit(n)) {
 			return true
 		}
 		away++
@@ -93,7 +93,7 @@ func (h *Host) care(now time.Time) (done bool) {
 	woken := 0
 	for id, current := range controlled {
 		e := parked[id]
-		if h.firstOf(id, current, e.Leader) != h.self || slices.Equal(h.wanted(id, current, int(e.Controllers), nodes, nil, now), current) {
+		if h.firstOf(id, current, e.Leader) != h.self || slices.Equal(h.wanted(id, current, int(e.Controllers), nodes, nil, nil, now), current) {
 			continue
 		}
 		h.wake(id)

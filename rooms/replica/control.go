@@ -115,7 +115,7 @@ func (r *Replica) startController() error {
 		Self: r.h.self, Key: r.h.cfg.Key, Verify: r.h.sigs.check, PayloadHash: r.payloadHash, Restored: stored,
 		Incarnation: max(uint64(r.h.Now()), stored.Incarnation+1), Founding: founding, Voters: slices.Clone(base.Controllers),
 		HeartbeatTicks: max(1, int(r.h.cfg.Heartbeat/r.h.cfg.Tick)), ElectionTicks: max(2, int(r.h.cfg.Election/r.h.cfg.Tick)),
-		Rand: rand.IntN, Log: r.h.log.With("room", r.id.Short()),
+		Rand: rand.IntN, Log: r.h.log.With("room", r.id.Short()), Ledger: r.ledger,
 	}
 	for range 2 {
 		// The controller runs ahead on a copy of its own; what people see moves with certificates only.
@@ -385,6 +385,7 @@ func (r *Replica) lostController(id rooms.NodeID) {
 		r.out.resendSoon()
 		return
 	}
+	r.ctl.Lost(id) // so that it votes for whoever is first
 	rank := 0
 	for _, c := range r.controllers() {
 		if c == r.h.self {
@@ -421,6 +422,7 @@ func (r *Replica) tick(now time.Time) {
 		r.tickCampaign(now)
 		r.tickWaking(now)
 		r.setLeader(r.ledBy())
+		r.tickLedger()
 	}
 	if r.newestDir() != r.dirSeen {
 		r.directoryAdvanced()

@@ -36,6 +36,7 @@ type Host struct {
 	closed  bool
 	copies  map[rooms.RoomID]*Replica
 	parked  map[rooms.RoomID]*resting // a copy that is just ending may be among copies, too
+	ledgers ledgers
 	nextDue int64                     // ms: when the first of them has to be looked at, 0: never
 	loading map[rooms.RoomID]*loading // rooms that are being read from the disk
 	dir     *Replica

@@ -33,6 +33,8 @@ type Replica struct {
 	leads  bool
 	broken error // the copy cannot go on
 	frozen bool  // no quorum of controllers can be reached, or nothing is ordered for other reasons
+	// charges is what this node's controller has against others.
+	charges []order.Charge
 
 	watchMu sync.Mutex
 	nextID  int
@@ -44,18 +46,20 @@ type Replica struct {
 	leave   func()
 
 	// Owned by the loop.
-	ctl       *order.Controller
-	founding  bool          // this node is to lead a room that is just being founded
-	foundWait time.Duration // for the votes of its last try
-	foundNext time.Time     // when it tries again
-	out       outbox
-	cut       bool                   // fewer controllers are heard than a quorum
-	met       bool                   // a quorum was heard once
-	rumours   map[rooms.Hash]*rumour // provisional talk of other nodes
-	as        reader                 // on whose behalf the room is read
-	subs      map[rooms.NodeID]*subscriber
-	held      map[uint64]heldBack // decisions that cannot be applied yet, by height
-	heldBytes int
+	ctl        *order.Controller
+	ledger     *order.Ledger // of all lives of ctl
+	ledgerSeen uint64        // its version in charges
+	founding   bool          // this node is to lead a room that is just being founded
+	foundWait  time.Duration // for the votes of its last try
+	foundNext  time.Time     // when it tries again
+	out        outbox
+	cut        bool                   // fewer controllers are heard than a quorum
+	met        bool                   // a quorum was heard once
+	rumours    map[rooms.Hash]*rumour // provisional talk of other nodes
+	as         reader                 // on whose behalf the room is read
+	subs       map[rooms.NodeID]*subscriber
+	held       map[uint64]heldBack // decisions that cannot be applied yet, by height
+	heldBytes  int
 	following
 	pull       pulling
 	dirSeen    uint64    // the directory version that the controller was last told of
@@ -90,7 +94,7 @@ func (h *Host) newReplica(id rooms.RoomID, chain *rooms.Chain) *Replica {
 		in: newInbox(), ticks: make(chan struct{}, 1),
 		watch: map[int]func(*rooms.Event, any){}, signals: map[int]func(rooms.NodeID, []byte){}, freezes: map[int]func(bool){},
 		talks: map[int]func(Provisional){}, rumours: map[rooms.Hash]*rumour{},
-		subs: map[rooms.NodeID]*subscriber{}, held: map[uint64]heldBack{}, lastUse: time.Now(), led: time.Now(), park: parking{active: time.Now()},
+		ledger: h.ledgers.of(id), subs: map[rooms.NodeID]*subscriber{}, held: map[uint64]heldBack{}, lastUse: time.Now(), led: time.Now(), park: parking{active: time.Now()},
 	}
 	_, r.directory = chain.Machine.(*rooms.Directory)
 	r.ctx, r.cancel = context.WithCancel(h.ctx)
@@ -246,8 +250,9 @@ type Status struct {
 	Signers     []rooms.NodeID // of the last certificate; empty when it is not known
 	Controls    bool           // this node is one of the controllers
 	Broken      error
-	Frozen      bool   // no quorum of controllers can be reached: nothing is ordered
-	Dropped     uint64 // frames dropped because the inbox was full
+	Frozen      bool           // no quorum of controllers can be reached: nothing is ordered
+	Dropped     uint64         // frames dropped because the inbox was full
+	Charges     []order.Charge // what this node has itself seen other controllers do, since it was started
 }
 
 // Status returns a copy of how the room stands at this node.
@@ -256,6 +261,7 @@ func (r *Replica) Status() Status {
 	defer r.mu.RUnlock()
 	s := Status{
 		Leader: r.leader, Epoch: r.chain.Epoch, Height: r.chain.Height, Head: r.chain.Head, Broken: r.broken, Frozen: r.frozen, Dropped: r.dropped.Load(),
+		Charges:     r.charges,
 		Controllers: append([]rooms.NodeID(nil), r.chain.Machine.Base().Controllers...),
 	}
 	for _, c := range s.Controllers {

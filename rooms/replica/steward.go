@@ -21,6 +21,7 @@ type steward struct {
 	weighedAt time.Time
 	gone      map[rooms.NodeID]*petition
 	closed    bool      // an OpClose was submitted
+	refused   time.Time // when the replacement of a cheat was last given up
 	told      time.Time // when the directory was last told something, or asked for nothing
 	telling   atomic.Bool
 }
@@ -79,6 +80,9 @@ func (r *Replica) tickChange(now time.Time) {
 	s := &r.stew
 	base := r.chain.Machine.Base()
 	if s.change != nil && (s.change.since != base.Since || now.Sub(s.change.begun) > changeGiveUp) {
+		if now.Sub(s.change.begun) > changeGiveUp {
+			r.notAgreed(s.change, now)
+		}
 		s.change, s.weighedAt = nil, time.Time{}
 		r.ctl.SetLearners()
 	}
@@ -89,7 +93,7 @@ func (r *Replica) tickChange(now time.Time) {
 			return
 		}
 		s.weighed, s.weighedAt = seen, now
-		target := r.h.wanted(r.id, base.Controllers, r.askedFor(), r.h.nodes(), r.hasPeople, now)
+		target := r.h.wanted(r.id, base.Controllers, r.askedFor(), r.h.nodes(), r.hasPeople, r.wantsOut(now), now)
 		if slices.Equal(target, base.Controllers) || len(target) == 0 {
 			return
 		}
@@ -234,7 +238,8 @@ func (r *Replica) silent(n rooms.NodeID, d time.Duration) bool {
 }
 
 // agreesTo reports whether this node would take the step too: newcomers are inside, alive and consent, and there are no more than there should
-// be; a room with more than it asks for gives some up; else who is put out was away for long, or is not inside any more. Half the time is enough: the leader may have lost sight of it earlier.
+// be; a room with more than it asks for gives some up; else who is put out was away for long, has misbehaved in this node's own eyes, or is not
+// inside any more. Half the time is enough: the leader may have lost sight of it earlier.
 func (r *Replica) agreesTo(b *rooms.Reconfigure) bool {
 	base := r.chain.Machine.Base()
 	bound := placement.Bound(r.askedFor())
@@ -262,7 +267,8 @@ func (r *Replica) agreesTo(b *rooms.Reconfigure) bool {
 		return len(b.Controllers) == bound && !slices.ContainsFunc(b.Controllers, func(n rooms.NodeID) bool { return !slices.Contains(base.Controllers, n) })
 	}
 	for _, n := range base.Controllers {
-		if !slices.Contains(b.Controllers, n) && isInside(n) && !r.silent(n, r.h.cfg.Away/2) && !relieves(base.Controllers, b.Controllers, nodes) {
+		if !slices.Contains(b.Controllers, n) && isInside(n) && !r.silent(n, r.h.cfg.Away/2) && !relieves(base.Controllers, b.Controllers, nodes) &&
+			!r.ledger.Unfit(n, r.h.Now(), true) {
 			return false
 		}
 	}

@@ -15,6 +15,7 @@ type (
 		Hello   *lifeMessage
 		Bye     *lifeMessage
 		Commit  *placeMessage
+		Ended   uint64
 		Submit  *rooms.Request
 		Accuse  *accuseMessage
 		Mark    *markMessage
