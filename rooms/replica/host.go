@@ -36,11 +36,12 @@ type Host struct {
 	closed  bool
 	copies  map[rooms.RoomID]*Replica
 	parked  map[rooms.RoomID]*resting // a copy that is just ending may be among copies, too
-	ledgers ledgers
 	nextDue int64                     // ms: when the first of them has to be looked at, 0: never
 	loading map[rooms.RoomID]*loading // rooms that are being read from the disk
 	dir     *Replica
 	readers chan struct{} // tokens of those who read rooms in the background
+
+	ledgers ledgers
 }
 
 // New loads the directory's copy, founding it when the disk holds none. Nothing runs before Start. It reads the disk.
