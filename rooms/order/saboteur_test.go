@@ -44,10 +44,14 @@ func (tr *trial) crown() {
 		if tr.leader() == tr.cheat {
 			return
 		}
-		tr.leader().ctl.Transfer(tr.cheat.id)
+		tr.leader().ctl.HandOver(only(tr.cheat.id))
 		tr.tick(3)
 	}
 	tr.t.Fatal("the saboteur does not come to lead")
+}
+
+func only(n rooms.NodeID) func(rooms.NodeID) bool {
+	return func(x rooms.NodeID) bool { return x == n }
 }
 
 // charged reports whether all honest controllers (or one, if any) hold a strike for that misdeed against the saboteur, and nobody holds anything
@@ -291,7 +295,7 @@ func TestWrongSignatures(t *testing.T) {
 				}
 				tr := newTrial(t, s)
 				if tr.leader() == tr.cheat {
-					tr.cheat.ctl.Transfer(nodeID(1))
+					tr.cheat.ctl.HandOver(only(nodeID(1)))
 					tr.tick(5)
 				}
 				tr.cheat.alter = func(_ *host, e *order.Envelope) {
@@ -359,7 +363,7 @@ func TestLyingBackupDeposesNobody(t *testing.T) {
 		tr := newTrial(t, order.Switches{Grounds: off})
 		lead := tr.leader()
 		if lead == tr.cheat {
-			tr.cheat.ctl.Transfer(nodeID(1))
+			tr.cheat.ctl.HandOver(only(nodeID(1)))
 			tr.tick(5)
 			lead = tr.leader()
 		}
@@ -404,7 +408,7 @@ func TestSecondLeaderOfATerm(t *testing.T) {
 		}
 		tr := newTrial(t, s)
 		if tr.leader() == tr.cheat {
-			tr.cheat.ctl.Transfer(nodeID(1))
+			tr.cheat.ctl.HandOver(only(nodeID(1)))
 			tr.tick(5)
 		}
 		lead := tr.leader()
