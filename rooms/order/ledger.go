@@ -75,7 +75,7 @@ func (l *Ledger) note(node rooms.NodeID, m Misdeed, now int64, evidence string) 
 	if c.Strikes > 0 && now-c.struckAt > strikeLife {
 		c.Strikes = 0
 	}
-	r := &rules[m]
+	r := rules[m]
 	if now-c.since > r.window {
 		c.recent, c.since = 0, now
 	}
