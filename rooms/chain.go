@@ -159,13 +159,17 @@ func (c *Chain) one(ctx *context, r *Request, verify Verifier) (errs.Kind, *Even
 	}
 	base := c.Machine.Base()
 	last, known := base.Counters[r.Device]
+	begins := r.Op == OpBegin && r.Counter == 0 // once an epoch, at its place: it takes no counter from what is waiting to be ordered
 	switch {
+	case begins && r.Dir <= ctx.seen:
 	case r.Counter != last+1, r.Dir > ctx.seen: // its author has seen a later directory: it must not be judged by this one
 		return errs.Stale, nil
 	case !known && len(base.Counters) >= maxCounters:
 		return errs.Quota, nil
 	}
-	base.Counters[r.Device] = r.Counter
+	if !begins {
+		base.Counters[r.Device] = r.Counter
+	}
 	if len(r.Body) > MaxRequest {
 		return errs.TooLarge, nil
 	}

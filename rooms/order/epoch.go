@@ -128,7 +128,6 @@ func (c *Controller) begin() {
 		return
 	}
 	r := rooms.NewRequest(c.chain.Room, "", "", c.cfg.Begin)
-	r.Counter = c.chain.Machine.Base().Counters[c.cfg.Self] + 1
 	r.Sign(c.cfg.Key)
 	c.put([]*item{{r: &r, id: r.ID(), at: c.now}})
 }

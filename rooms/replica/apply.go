@@ -20,6 +20,11 @@ func (r *Replica) offer(d *rooms.Decision, from rooms.NodeID, size int) {
 		r.catchUp(from)
 		return
 	}
+	if d.Header.Epoch > r.chain.Epoch && !r.ready(d) {
+		r.hold(d, size) // the directory that knows of the epoch is not here yet
+		r.h.dir.call(r.h.dir.hurry)
+		return
+	}
 	if err := r.chain.Check(d); err != nil {
 		r.h.log.Warn("a decision was refused", "room", r.id.Short(), "height", d.Header.Height, "from", from.Short(), "err", err)
 		return
@@ -68,11 +73,11 @@ func (r *Replica) applyHeld() {
 		if !ok {
 			break
 		}
-		if r.chain.Check(h.d) != nil {
-			r.drop(next)
+		if !r.ready(h.d) {
 			break
 		}
-		if !r.ready(h.d) {
+		if r.chain.Check(h.d) != nil {
+			r.drop(next)
 			break
 		}
 		r.drop(next)
@@ -91,7 +96,7 @@ func (r *Replica) apply(d *rooms.Decision, own bool) {
 	if !r.directory {
 		view = r.h.view(d.Header.Dir)
 	}
-	counter := r.chain.Machine.Base().Counters[r.h.self]
+	counter, epoch := r.chain.Machine.Base().Counters[r.h.self], r.chain.Epoch
 	r.wakeUp()
 	r.mu.Lock()
 	events, err := r.chain.Accept(d, view, r.h.sigs.check)
@@ -146,6 +151,9 @@ func (r *Replica) apply(d *rooms.Decision, own bool) {
 		r.h.directoryMoved()
 	}
 	r.afterDecision(events)
+	if r.chain.Epoch != epoch {
+		r.turned()
+	}
 }
 
 func (r *Replica) snapshotChanges() []Change {

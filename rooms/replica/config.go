@@ -131,6 +131,9 @@ const (
 	quietTick       = time.Second            // between ticks of a copy with nothing under way
 	stewardEvery    = 500 * time.Millisecond
 	importEvery     = 3 * time.Second
+	stuckAfter      = 15 * time.Second // without a certificate, though a quorum of controllers is there and something waits for one: a new epoch
+	statementTime   = 5 * time.Second  // for the statements of controllers that are heard
+	goneAfter       = 10 * time.Second // controllers that are not heard for so long may be taken for gone, when somebody says so
 	changeGiveUp    = 15 * time.Second // a reconfiguration under way that does not come about is dropped
 	idleClose       = 90 * time.Second // a copy that nobody here needs is closed after this
 	verifiedEntries = 16_384           // signatures remembered as checked

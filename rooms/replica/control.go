@@ -111,9 +111,14 @@ func (r *Replica) startController() error {
 	}
 	base := r.chain.Machine.Base()
 	founding := r.chain.Height == 0 && base.Since == 0 && slices.Contains(base.Controllers, r.h.self) && !stored.Alive && stored.Incarnation == 0 && r.foundable()
+	start, from := r.epochStart()
+	if r.chain.Epoch > 1 {
+		founding = r.chain.Unbegun() && from > r.h.cfg.Since && slices.Contains(base.Controllers, r.h.self)
+	}
 	cfg := order.Config{
 		Self: r.h.self, Key: r.h.cfg.Key, Verify: r.h.sigs.check, PayloadHash: r.payloadHash, Restored: stored,
 		Incarnation: max(uint64(r.h.Now()), stored.Incarnation+1), Founding: founding, Voters: slices.Clone(base.Controllers),
+		Start: start, Begin: r.chain.Beginning(r.h.view(r.h.dirHeight())),
 		HeartbeatTicks: max(1, int(r.h.cfg.Heartbeat/r.h.cfg.Tick)), ElectionTicks: max(2, int(r.h.cfg.Election/r.h.cfg.Tick)),
 		Rand: rand.IntN, Log: r.h.log.With("room", r.id.Short()), Ledger: r.ledger,
 	}
@@ -203,6 +208,7 @@ func (r *Replica) dropController() {
 // directoryAdvanced lets decisions and batches go on that waited for the directory. The word that it has moved may get lost: ticks look too.
 func (r *Replica) directoryAdvanced() {
 	r.dirSeen = r.newestDir()
+	r.learn()
 	if r.ctl != nil {
 		r.ctl.DirectoryAt(r.directoryAt, r.newestDir())
 	}

@@ -75,7 +75,26 @@ func (r *Replica) frame(f inFrame) {
 	case frameEndorse:
 		var e endorse
 		if rooms.Unmarshal(f.Data, &e) == nil && e.E.Node == f.from {
-			r.stew.endorsed(r, e)
+			if e.Kind == rooms.KindSilent && r.directory {
+				r.h.silence.take(e)
+			} else {
+				r.stew.endorsed(r, e)
+			}
+		}
+	case frameAskState:
+		var a askState
+		if rooms.Unmarshal(f.Data, &a) == nil {
+			r.askedToState(f.from, a)
+		}
+	case frameStatement:
+		var s rooms.Statement
+		if rooms.Unmarshal(f.Data, &s) == nil {
+			r.stated(f.from, s)
+		}
+	case frameRescue:
+		var rescue rooms.Rescue
+		if rooms.Unmarshal(f.Data, &rescue) == nil {
+			r.rescued(&rescue)
 		}
 	case frameSignal:
 		r.signalled(f.from, f.Data)
@@ -97,6 +116,7 @@ func (r *Replica) sendHead(to rooms.NodeID, nonce uint64, may bool) {
 		hd.Height, hd.Leader, hd.Sure = r.chain.Height, r.leader, r.leads
 	}
 	r.tell(to, frameHead, rooms.Marshal(hd))
+	r.tellRescue(to)
 }
 
 func (r *Replica) headFrom(from rooms.NodeID, hd head) {

@@ -25,8 +25,9 @@ type Host struct {
 	sigs *verified
 	load load // frames that wait
 
-	moved atomic.Uint64 // how often nodes came and went
-	dirAt atomic.Uint64 // the newest version of the directory here
+	moved   atomic.Uint64 // how often nodes came and went
+	silence silence
+	dirAt   atomic.Uint64 // the newest version of the directory here
 
 	ctx    context.Context
 	cancel context.CancelFunc
@@ -54,7 +55,7 @@ func New(cfg Config) (*Host, error) {
 	}
 	h.ctx, h.cancel = context.WithCancel(context.Background())
 	id := cfg.Genesis.Directory()
-	chain, err := h.loadChain(id, func() rooms.Machine { return rooms.NewDirectory(cfg.Genesis) })
+	chain, err := h.openDirectory()
 	if err != nil {
 		return nil, fmt.Errorf("open the directory: %w", err)
 	}
@@ -266,7 +267,13 @@ func (h *Host) open(id rooms.RoomID) (*rooms.Chain, error) {
 	if err != nil {
 		return nil, err
 	}
-	chain, err := h.loadChain(id, func() rooms.Machine { return rooms.NewState(rec) })
+	chain, err := h.toEpoch(id, func() (*rooms.Chain, error) {
+		chain, err := h.loadChain(id, func() rooms.Machine { return rooms.NewState(rec) })
+		if err == nil {
+			chain.Learn(h.view(h.dirHeight()))
+		}
+		return chain, err
+	})
 	if err != nil {
 		return nil, fmt.Errorf("open #%s: %w", rec.Name, err)
 	}
@@ -487,6 +494,10 @@ func (h *Host) directoryApplied(ev *rooms.Event) {
 	case *rooms.Witness:
 		// This node may have closed its copy between its consent and the change.
 		if rec, err := h.record(b.Room); err == nil && (slices.Contains(rec.Now, h.self) || h.isParked(b.Room)) {
+			h.wake(b.Room)
+		}
+	case *rooms.NewEpoch:
+		if rec, err := h.record(b.Room); err == nil && slices.Contains(rec.Now, h.self) {
 			h.wake(b.Room)
 		}
 	case *rooms.AdmitNode, *rooms.DropNode:

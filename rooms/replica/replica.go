@@ -71,6 +71,7 @@ type Replica struct {
 	askAgain   bool         // somebody leads now: those who wait for the head need not wait for the next round
 	recruit    *recruitment // this node is asked to control the room
 	stew       steward
+	ending     ending
 	park       parking
 	waking     *waking // it has just been loaded, and nobody leads it yet
 	parked     bool    // it ends because it is parked

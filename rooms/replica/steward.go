@@ -65,6 +65,7 @@ func (r *Replica) tickSteward(now time.Time) {
 	r.stew.last = now
 	r.tickTopic()
 	r.tickRecruit(now)
+	r.tickEnding(now)
 	if !r.leads || r.ctl == nil {
 		r.stew.change, r.stew.gone, r.stew.closed, r.stew.weighedAt = nil, nil, false, time.Time{}
 		return
@@ -204,7 +205,7 @@ func (r *Replica) petitionDone(p *petition) {
 
 // askedToEndorse judges by what this node sees itself.
 func (r *Replica) askedToEndorse(from rooms.NodeID, a ask) {
-	if !slices.Contains(r.controllers(), from) || !slices.Contains(r.controllers(), r.h.self) {
+	if !slices.Contains(r.controllers(), from) && a.Kind != rooms.KindSilent || !slices.Contains(r.controllers(), r.h.self) {
 		return
 	}
 	var thing rooms.Hash
@@ -221,6 +222,11 @@ func (r *Replica) askedToEndorse(from rooms.NodeID, a ask) {
 			return
 		}
 		thing = b.Thing()
+	case rooms.KindSilent:
+		var ok bool
+		if thing, ok = r.endorsesSilence(from, a.Body); !ok {
+			return
+		}
 	default:
 		return
 	}
@@ -399,19 +405,7 @@ func (r *Replica) tickImports(now time.Time) {
 	if !known {
 		return
 	}
-	var bodies []rooms.Body
-	for since := r.chain.Machine.Base().Since; since > rec.Since; {
-		list, err := r.decisions(since, since)
-		if err != nil || len(list) == 0 {
-			return
-		}
-		rc, ok := soleBody[*rooms.Reconfigure](&list[0])
-		if !ok {
-			return
-		}
-		bodies = append([]rooms.Body{&rooms.Witness{Room: r.id, Decision: rooms.Marshal(&list[0])}}, bodies...)
-		since = rc.Since
-	}
+	bodies := r.imports(rec)
 	if st := r.chain.Machine.(*rooms.State); st.Closed {
 		if d := r.findClose(); d != nil {
 			bodies = append(bodies, &rooms.DropRoom{Room: r.id, Decision: rooms.Marshal(d)})
@@ -423,6 +417,23 @@ func (r *Replica) tickImports(now time.Time) {
 	if len(bodies) > 0 {
 		r.tellDirectory(bodies)
 	}
+}
+
+// imports returns what the directory lacks of the room's changes of controllers, in order.
+func (r *Replica) imports(rec rooms.RoomRecord) (bodies []rooms.Body) {
+	for since := r.chain.Machine.Base().Since; since > rec.Since; {
+		list, err := r.decisions(since, since)
+		if err != nil || len(list) == 0 {
+			return nil
+		}
+		rc, ok := soleBody[*rooms.Reconfigure](&list[0])
+		if !ok {
+			return nil
+		}
+		bodies = append([]rooms.Body{&rooms.Witness{Room: r.id, Decision: rooms.Marshal(&list[0])}}, bodies...)
+		since = rc.Since
+	}
+	return bodies
 }
 
 // soleBody returns the body of a decision's only request, if it is a B.

@@ -23,7 +23,7 @@ type loading struct {
 // in it, is not.
 func rouses(kind uint8) bool {
 	switch kind {
-	case frameOrder, frameSubmit, framePush, frameSubscribe, frameAskHead, frameRecruit, frameAsk:
+	case frameOrder, frameSubmit, framePush, frameSubscribe, frameAskHead, frameRecruit, frameAsk, frameAskState:
 		return true
 	}
 	return false

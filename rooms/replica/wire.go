@@ -23,6 +23,9 @@ const (
 	frameSignal      = 12 // an unordered signal to a node with occupants of a private room
 	frameProvisional = 13 // an encoded rooms.Request that says something in a frozen room, to nodes with occupants
 	frameRefer       = 14 // refer: the sender serves others already, or no more
+	frameAskState    = 15 // askState: end the epoch, and say what you know
+	frameStatement   = 16 // the rooms.Statement
+	frameRescue      = 17 // the rooms.Rescue that began the directory's newest epoch
 )
 
 // frame is what travels on the stream between two nodes: which room, what, and its bytes.

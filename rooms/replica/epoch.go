@@ -1,0 +1,346 @@
+package replica
+
+import (
+	"context"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"warren/perms"
+	"warren/rooms"
+	"warren/rooms/errs"
+)
+
+// How a copy follows the room's epochs, and how controllers that cannot certify a height come to a new one by themselves. What people do when most of
+// the controllers are gone for ever is in recover.go.
+
+// ending is the gathering of statements at the end of the room's present epoch. Owned by the copy's loop.
+type ending struct {
+	stuckAt uint64    // height since which nothing is certified
+	since   time.Time // when that was first seen, or something was last certified
+	epoch   uint64
+	account string // by whose will; empty: without people
+	got     map[rooms.NodeID]rooms.Statement
+	asking  bool
+	ordered atomic.Bool // the directory is being asked
+}
+
+// learn tells the chain what the directory shows of the room's epochs, and follows.
+func (r *Replica) learn() {
+	if r.directory || r.broken != nil {
+		return
+	}
+	r.mu.Lock()
+	turned := r.chain.Learn(r.h.view(r.h.dirHeight()))
+	r.mu.Unlock()
+	r.followEpoch(turned)
+}
+
+// followEpoch goes the way to the newest epoch that the chain knows of: back, when the copy holds what was not carried over; on, when it lacks something.
+func (r *Replica) followEpoch(turned bool) {
+	if _, over := r.chain.Overrun(); over {
+		turned = r.goBack() || turned
+	}
+	if turned {
+		r.turned()
+	}
+	ahead := r.chain.Ahead()
+	if len(ahead) == 0 {
+		return
+	}
+	r.wakeUp()
+	if e := &ahead[0]; r.ctl != nil {
+		r.ctl.Carry(e.Start, e.Carried)
+	}
+	r.hurry() // others have what is below the start
+}
+
+// turned follows a chain that has come to a new epoch: its controllers begin with raft state of their own.
+func (r *Replica) turned() {
+	r.h.log.Warn("the room is in a new epoch", "room", r.id.Short(), "epoch", r.chain.Epoch, "start", r.chain.Height)
+	r.wakeUp()
+	r.dropController()
+	r.ending.asking = false
+	r.stew.change, r.stew.gone, r.stew.weighedAt = nil, nil, time.Time{}
+	r.recruit = nil
+	r.source, r.asked = rooms.NodeID{}, time.Time{}
+	r.led = time.Now()
+	r.control(false)
+	r.renumber()
+	r.out.resendSoon()
+}
+
+// goBack takes the copy back to the start of an epoch that others have begun below its head: what was decided above it is lost. It blocks on the disk.
+func (r *Replica) goBack() (turned bool) {
+	r.h.log.Warn("what was decided here is not in the room's new epoch, and is dropped", "room", r.id.Short(), "height", r.chain.Height)
+	var chain *rooms.Chain
+	var err error
+	if r.directory {
+		chain, err = r.h.openDirectory()
+	} else {
+		chain, err = r.h.open(r.id)
+	}
+	if err != nil {
+		r.fail(err)
+		return false
+	}
+	r.ctl = nil
+	clear(r.held)
+	r.heldBytes = 0
+	before := r.chain.Epoch
+	r.mu.Lock()
+	r.chain, r.cert = chain, nil
+	if r.directory {
+		r.h.dirAt.Store(chain.Height)
+	}
+	r.mu.Unlock()
+	r.saved = 0
+	r.failSyncs(errs.Frozen)
+	return chain.Epoch > before
+}
+
+// toEpoch brings a chain from the disk to the newest epoch that can be known here, and cuts off what is not in it. load reads the chain anew.
+func (h *Host) toEpoch(id rooms.RoomID, load func() (*rooms.Chain, error)) (*rooms.Chain, error) {
+	for {
+		chain, err := load()
+		if err != nil {
+			return nil, err
+		}
+		start, over := chain.Overrun()
+		if !over {
+			return chain, nil
+		}
+		h.cut(id, min(start, chain.Height-1))
+	}
+}
+
+// cut deletes what the disk holds of a room above a height, but for what its controller promised.
+func (h *Host) cut(id rooms.RoomID, height uint64) {
+	h.cfg.Store.WriteLater([]Change{
+		{Table: Decisions, Key: roomKey(id, height+1), To: after(id)},
+		{Table: Snapshots, Key: roomKey(id, height+1), To: after(id)},
+		{Table: Ids, Key: id[:], To: after(id)},
+	})
+}
+
+// epochStart returns where the chain's epoch starts, and the directory version that made it.
+func (r *Replica) epochStart() (start, from uint64) {
+	if r.chain.Epoch == 1 {
+		return 0, 0
+	}
+	if d, ok := r.chain.Machine.(*rooms.Directory); ok {
+		for _, e := range d.Rescues {
+			if e.Epoch == r.chain.Epoch {
+				return e.Start, e.Start + 1
+			}
+		}
+		return 0, 0
+	}
+	for _, e := range r.h.view(r.h.dirHeight()).Epochs(r.id) {
+		if e.Epoch == r.chain.Epoch {
+			return e.Start, e.From
+		}
+	}
+	return 0, 0
+}
+
+// askState asks a controller to end the epoch and state what it knows.
+type askState struct {
+	_     struct{} `cbor:",toarray"`
+	Epoch uint64
+	For   string // the account that recovers the room; empty: nobody
+}
+
+// tickEnding has the room begin anew, in the same hands, when a height cannot be certified although enough controllers are there.
+func (r *Replica) tickEnding(now time.Time) {
+	e := &r.ending
+	if r.directory || !slices.Contains(r.controllers(), r.h.self) || r.broken != nil {
+		return
+	}
+	heard := slices.DeleteFunc(slices.Clone(r.controllers()), func(c rooms.NodeID) bool { return !r.h.alive(c) })
+	if e.since.IsZero() || r.chain.Height != e.stuckAt || len(heard) < rooms.Quorum(len(r.controllers())) || !r.wanting() {
+		e.stuckAt, e.since = r.chain.Height, now
+		if e.account == "" {
+			e.asking = false
+		}
+		return
+	}
+	// One after the other tries: not each of them holds what must be carried over.
+	turn := int((now.Sub(e.since) - stuckAfter) / statementTime)
+	if now.Sub(e.since) < stuckAfter || heard[turn%len(heard)] != r.h.self {
+		return
+	}
+	if !e.asking || e.account != "" {
+		r.h.log.Warn("a height cannot be certified: the controllers begin anew", "room", r.id.Short(), "height", r.chain.Height+1)
+		r.gather("")
+	}
+	r.askStatements()
+}
+
+// wanting reports whether something should be certified: a step is open, or nobody leads.
+func (r *Replica) wanting() bool {
+	if r.ctl == nil {
+		return true
+	}
+	s := r.ctl.Status()
+	return s.Tentative > s.Certified || s.Leader.IsZero() || r.ctl.Ended()
+}
+
+// gather begins to gather statements, on behalf of an account or of nobody.
+func (r *Replica) gather(account string) {
+	e := &r.ending
+	e.epoch, e.account, e.asking, e.got = r.chain.Epoch, account, true, map[rooms.NodeID]rooms.Statement{}
+}
+
+// askStatements asks those who have not stated yet, and the directory when that is enough.
+func (r *Replica) askStatements() {
+	data := rooms.Marshal(askState{Epoch: r.chain.Epoch, For: r.ending.account})
+	for _, c := range r.controllers() {
+		if c == r.h.self {
+			if s, ok := r.statement(); ok {
+				r.ending.got[c] = s
+			}
+		} else if _, ok := r.ending.got[c]; !ok {
+			r.tell(c, frameAskState, data)
+		}
+	}
+	if r.ending.account == "" {
+		r.proposeEpoch()
+	}
+}
+
+// askedToState judges whether the epoch should end, as far as this node sees, and states what it knows.
+func (r *Replica) askedToState(from rooms.NodeID, a askState) {
+	if r.directory || a.Epoch != r.chain.Epoch || r.broken != nil || !slices.Contains(r.controllers(), r.h.self) {
+		return
+	}
+	r.wakeUp()
+	if a.For == "" {
+		if !slices.Contains(r.controllers(), from) || !r.wanting() || r.chain.Height != r.ending.stuckAt || time.Since(r.ending.since) < stuckAfter/2 {
+			return
+		}
+	} else if !r.mayRecover(from, a.For) {
+		return
+	}
+	if s, ok := r.statement(); ok {
+		r.tell(from, frameStatement, rooms.Marshal(s))
+	}
+}
+
+// mayRecover reports whether the account manages the room, as it stands here, and speaks through that node; and whether this node too sees that the room
+// cannot go on.
+func (r *Replica) mayRecover(from rooms.NodeID, account string) bool {
+	signs := false
+	r.h.Directory(func(d *rooms.Directory) { signs = d.Now().Signs(account, from) })
+	st := r.chain.Machine.(*rooms.State)
+	manages := st.Decide(perms.Subject{Principal: perms.Account(account)}, perms.Manage, nil, r.h.Now(), nil).OK
+	return signs && manages && r.heardControllers() < rooms.Quorum(len(r.controllers()))
+}
+
+func (r *Replica) heardControllers() (n int) {
+	for _, c := range r.controllers() {
+		if r.h.alive(c) {
+			n++
+		}
+	}
+	return n
+}
+
+// statement ends the epoch at this controller and returns its statement. false: that is not durable yet, or the copy lags behind; it is asked again.
+func (r *Replica) statement() (s rooms.Statement, ok bool) {
+	if r.ctl == nil {
+		return s, false
+	}
+	r.ctl.End()
+	rec, err := r.h.record(r.id)
+	if err != nil || !r.ctl.Ended() || r.ctl.Status().Certified != r.chain.Height {
+		return s, false
+	}
+	s = rooms.Statement{
+		Epoch: r.chain.Epoch, Since: r.chain.Machine.Base().Since, Height: r.chain.Height, Head: r.chain.Head, Promises: r.ctl.Promises(),
+	}
+	if s.Height > rec.Floor {
+		if s.Header, s.Cert, ok = r.proof(); !ok {
+			return s, false
+		}
+	}
+	s.Sign(r.id, r.h.cfg.Key)
+	return s, true
+}
+
+// proof returns the head's header with its certificate.
+func (r *Replica) proof() (*rooms.Header, rooms.Certificate, bool) {
+	list, err := r.decisions(r.chain.Height, r.chain.Height)
+	if err != nil || len(list) != 1 || list[0].Header.Hash() != r.chain.Head {
+		return nil, nil, false
+	}
+	return &list[0].Header, list[0].Cert, true
+}
+
+// stated takes a controller's statement.
+func (r *Replica) stated(from rooms.NodeID, s rooms.Statement) {
+	rec, err := r.h.record(r.id)
+	if !r.ending.asking || err != nil || s.Node != from || rec.CheckStatement(&s) != nil {
+		return
+	}
+	r.ending.got[from] = s
+	if r.ending.account == "" {
+		r.proposeEpoch()
+	}
+}
+
+// proposeEpoch asks the directory for the new epoch when the statements leave no doubt.
+func (r *Replica) proposeEpoch() {
+	rec, err := r.h.record(r.id)
+	if err != nil || r.ending.ordered.Load() {
+		return
+	}
+	if imports := r.imports(rec); len(imports) > 0 {
+		r.tellDirectory(imports) // it must know the present controllers first
+		return
+	}
+	body, tally, err := r.epochBody(rec)
+	if err != nil || !tally.Enough() {
+		return
+	}
+	r.ending.ordered.Store(true)
+	r.h.wg.Go(func() {
+		defer r.ending.ordered.Store(false)
+		ctx, cancel := context.WithTimeout(r.h.ctx, importTime)
+		defer cancel()
+		if err := r.h.Order(ctx, body); err != nil {
+			r.h.log.Info("the directory did not make a new epoch", "room", r.id.Short(), "err", err)
+		}
+	})
+}
+
+// epochBody makes the request for a new epoch of what has been gathered. With rooms.ErrUnclear it is one that people may ask for.
+func (r *Replica) epochBody(rec rooms.RoomRecord) (*rooms.NewEpoch, rooms.Tally, error) {
+	b := &rooms.NewEpoch{Room: r.id, Epoch: r.chain.Epoch + 1}
+	for _, n := range rec.Now {
+		if s, ok := r.ending.got[n]; ok && rec.CheckStatement(&s) == nil {
+			b.Statements = append(b.Statements, s)
+		}
+	}
+	tally, err := rec.Tally(b.Statements)
+	if err != nil {
+		return b, tally, err
+	}
+	if r.chain.Height > tally.Height {
+		header, cert, ok := r.proof()
+		if !ok {
+			return b, tally, errs.Internal
+		}
+		b.Header, b.Cert = header, cert
+		if err := tally.Known(header.Height, r.chain.Head); err != nil {
+			return b, tally, err
+		}
+	}
+	b.Carried, err = tally.Carry(func(height uint64, head rooms.Hash) (rooms.Header, bool) {
+		if r.ctl == nil {
+			return rooms.Header{}, false
+		}
+		return r.ctl.Header(height, head)
+	})
+	return b, tally, err
+}

@@ -1,0 +1,208 @@
+package replica
+
+import (
+	"context"
+	"crypto/ed25519"
+	"errors"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"warren/rooms"
+	"warren/rooms/order"
+)
+
+// registered makes an account whose device is the host.
+func (w *world) registered(h *Host, name string) {
+	w.t.Helper()
+	k := key(name)
+	reg := &rooms.Register{Name: name, Key: rooms.NodeOf(k.Public().(ed25519.PublicKey)), Device: h.Self()}
+	reg.Sig = ed25519.Sign(k, rooms.AccountDigest(w.genesis.Directory(), "register", name, reg.Key, h.Self(), 0))
+	if err := h.Order(w.t.Context(), reg); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// said returns the texts of a room's log.
+func said(t *testing.T, r *Replica) (out []string) {
+	t.Helper()
+	list, err := r.Events(Query{Limit: 1000, Ops: []rooms.Op{rooms.OpSay, rooms.OpBegin}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range list {
+		switch b := list[i].Body.(type) {
+		case *rooms.Say:
+			out = append(out, b.Text)
+		case *rooms.Begin:
+			out = append(out, "begin by "+b.By)
+		}
+	}
+	return out
+}
+
+// TestTheWorstDay: of four controllers one is left, with an old state; the recovery key and somebody who manages the room bring both back. One that was
+// believed lost comes back later, with decisions that are in no epoch, and joins.
+func TestTheWorstDay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.genesis.Recovery = node("recovery")
+		defer w.close()
+		h1 := w.start("n1")
+		for _, n := range []string{"n2", "n3", "n4"} {
+			w.admit(n)
+			w.start(n)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+		defer cancel()
+		w.eventually("four controllers", time.Minute, func() bool { return len(h1.Dir().Status().Controllers) == 4 })
+		w.registered(h1, "alice")
+		w.registered(h1, "eve")
+		id, err := h1.Create(ctx, "alice", "", rooms.CreateRoom{Name: "hall"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		r1, err := h1.Open(ctx, id, "alice", "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		do := func(r *Replica, account, nick string, b rooms.Body) {
+			t.Helper()
+			if _, err := r.Ask(ctx, account, nick, b); err != nil {
+				t.Fatalf("%T: %v", b, err)
+			}
+		}
+		do(r1, "alice", "alice", &rooms.Enter{})
+		do(r1, "alice", "alice", &rooms.Say{Text: "before"})
+		w.kill("n1")
+		h2 := w.hosts["n2"]
+		r2, err := h2.Open(ctx, id, "", "bob")
+		if err != nil {
+			t.Fatal(err)
+		}
+		do(r2, "", "bob", &rooms.Enter{})
+		do(r2, "", "bob", &rooms.Say{Text: "lost"})
+		if err := h2.Order(ctx, &rooms.AdmitNode{Node: node("n5"), Name: "n5", Sponsor: "n2"}); err != nil {
+			t.Fatal(err)
+		}
+		for _, n := range []string{"n2", "n3", "n4"} {
+			w.kill(n)
+		}
+		h1 = w.start("n1")
+		time.Sleep(time.Minute)
+		if _, err := h1.Recover(ctx, id, "eve"); !errors.Is(err, ErrNotManager) {
+			t.Fatalf("somebody recovers the room who does not manage it: %v", err)
+		}
+		if _, err := h1.Rescue(ctx, key("n1")); err == nil {
+			t.Fatal("the directory is rescued with another key")
+		}
+		got, err := h1.Rescue(ctx, key("recovery"))
+		if err != nil || got.Epoch != 2 || len(got.Silent) != 3 || got.Of != 4 {
+			t.Fatalf("rescue: %+v, %v", got, err)
+		}
+		got, err = h1.Recover(ctx, id, "alice")
+		if err != nil || got.Epoch != 2 || len(got.Silent) != 3 || got.Of != 4 {
+			t.Fatalf("recover: %+v, %v", got, err)
+		}
+		if _, err := h1.Recover(ctx, id, "alice"); !errors.Is(err, ErrNotFrozen) {
+			t.Fatalf("a second time: %v", err)
+		}
+		r1 = h1.Get(id)
+		do(r1, "alice", "alice", &rooms.Enter{})
+		do(r1, "alice", "alice", &rooms.Say{Text: "after"})
+		want := []string{"before", "begin by alice", "after"}
+		if got := said(t, r1); !slices.Equal(got, want) {
+			t.Fatalf("the room holds %q, want %q", got, want)
+		}
+		// One comes back with its old disk, another one with none: it has another key then, and is admitted anew.
+		h2 = w.start("n2")
+		w.eventually("it joins the new epoch", 2*time.Minute, func() bool {
+			r := h2.Get(id)
+			return r != nil && r.Status().Head == r1.Status().Head && h2.Dir().Status().Head == h1.Dir().Status().Head
+		})
+		if got := said(t, h2.Get(id)); !slices.Equal(got, want) {
+			t.Errorf("who came back holds %q, want %q", got, want)
+		}
+		for _, n := range []string{"n6", "n7"} {
+			w.admit(n)
+			w.start(n)
+		}
+		w.eventually("the room has enough controllers again", 5*time.Minute, func() bool {
+			return len(r1.Status().Controllers) >= 3 && len(h1.Dir().Status().Controllers) >= 3
+		})
+		w.kill("n1")
+		w.eventually("it bears the loss of the one that was left", 2*time.Minute, func() bool {
+			r := h2.Get(id)
+			return r != nil && !r.Status().Leader.IsZero() && r.Status().Leader != node("n1")
+		})
+		r, err := h2.Open(ctx, id, "", "bob")
+		if err != nil {
+			t.Fatal(err)
+		}
+		do(r, "", "bob", &rooms.Enter{})
+		do(r, "", "bob", &rooms.Say{Text: "on"})
+		// And the whole way is on the disks: a node that restarts finds it there.
+		before := r.Status()
+		w.kill("n2")
+		h2 = w.start("n2")
+		w.eventually("it is where it was", time.Minute, func() bool {
+			r := h2.Get(id)
+			return r != nil && r.Status().Height >= before.Height && r.Status().Epoch == 2 && h2.Dir().Status().Epoch == 2
+		})
+	})
+}
+
+// TestConflictingPromisesEndInANewEpoch: controllers that believe to have signed different headers at a height cannot certify it. They come to a new
+// epoch without people, and the room goes on.
+func TestConflictingPromisesEndInANewEpoch(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		defer w.close()
+		h1 := w.start("n1")
+		for _, n := range []string{"n2", "n3", "n4", "n5", "n6", "n7", "n8"} {
+			w.admit(n)
+			w.start(n)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+		defer cancel()
+		w.eventually("four controllers", time.Minute, func() bool { return len(h1.Dir().Status().Controllers) == 4 })
+		id, err := h1.Create(ctx, "", "ann", rooms.CreateRoom{Name: "hall"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := h1.Open(ctx, id, "", "ann")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := r.Ask(ctx, "", "ann", &rooms.Enter{}); err != nil {
+			t.Fatal(err)
+		}
+		height, _ := r.Head()
+		for i, c := range r.Status().Controllers[:2] {
+			name := w.name(c)
+			if name == "n1" {
+				continue
+			}
+			w.kill(name)
+			rec := order.Record{Signed: &order.Signed{Epoch: 1, Height: height + 1, Header: rooms.Hash{byte('x' + i)}}}
+			w.stores[name].WriteLater(recordChanges(id, &rec))
+			w.start(name)
+		}
+		if _, err := r.Ask(ctx, "", "ann", &rooms.Say{Text: "stuck"}); err != nil {
+			t.Fatal(err)
+		}
+		w.eventually("the same everywhere", time.Minute, func() bool {
+			for _, c := range r.Status().Controllers {
+				if o := w.hosts[w.name(c)].Get(id); o == nil || o.Status().Head != r.Status().Head {
+					return false
+				}
+			}
+			return true
+		})
+		t.Logf("epoch %d, log %q", r.Status().Epoch, said(t, r))
+		if r.Status().Epoch != 2 {
+			t.Error("the room is not in a new epoch")
+		}
+	})
+}
