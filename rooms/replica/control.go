@@ -383,7 +383,7 @@ func (r *Replica) answered(from rooms.NodeID, a answer) {
 
 // lostController lets a backup campaign at once when the leader's node went down, one after the other by rank.
 func (r *Replica) lostController(id rooms.NodeID) {
-	if id != r.leader {
+	if id != r.leader && (id != r.lastLed || !r.leader.IsZero()) { // who has campaigned already has made the others forget who led
 		return
 	}
 	if r.ctl == nil {
@@ -414,7 +414,7 @@ func (r *Replica) tickCampaign(now time.Time) {
 		return
 	}
 	r.campaignAt = time.Time{}
-	if !r.leader.IsZero() && !r.h.alive(r.leader) {
+	if r.leader.IsZero() || !r.h.alive(r.leader) { // zero: one before this had its turn, and did not win
 		r.ctl.Campaign(r.h.Now())
 	}
 }

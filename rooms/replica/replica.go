@@ -65,6 +65,7 @@ type Replica struct {
 	dirSeen    uint64    // the directory version that the controller was last told of
 	campaignAt time.Time // when it is this backup's turn to campaign, if the leader is still down then
 	led        time.Time // when a leader was last known
+	lastLed    rooms.NodeID
 	syncs      []*syncWait
 	nonce      uint64
 	askedHead  time.Time
@@ -349,6 +350,7 @@ func (r *Replica) setLeader(n rooms.NodeID) {
 	r.leader, r.leads = n, leads
 	r.mu.Unlock()
 	if !n.IsZero() {
+		r.lastLed = n
 		r.out.resendSoon()
 		r.askAgain = len(r.syncs) > 0
 	}

@@ -1,0 +1,57 @@
+package replica
+
+import (
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"warren/rooms"
+)
+
+// The backup whose turn it is first lacks what the dead leader had committed, so nobody votes for it. The next one's turn comes all the same.
+func TestABackupThatCannotLeadDoesNotHoldUpTheNext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, id := newWorld(t).four("lobby")
+		defer w.close()
+		r := w.member(id)
+		s := r.Status()
+		first := slices.DeleteFunc(s.Controllers, func(n rooms.NodeID) bool { return n == s.Leader })[0]
+		w.lan.mu.Lock()
+		w.lan.mute = func(from, to rooms.NodeID) bool { return from == s.Leader && to == first }
+		w.lan.mu.Unlock()
+		for range 3 {
+			if _, err := r.Ask(t.Context(), "", "bob", &rooms.Say{Text: "not for everybody"}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		w.kill(w.name(s.Leader))
+		began := time.Now()
+		if _, err := r.Ask(t.Context(), "", "bob", &rooms.Say{Text: "who leads?"}); err != nil {
+			t.Fatal(err)
+		}
+		if d := time.Since(began); d > 800*time.Millisecond {
+			t.Errorf("ordered %v after the leader's death", d)
+		}
+	})
+}
+
+// A backup that hears of the leader's death after another one has begun to campaign, and thus knows no leader any more, keeps its turn.
+func TestATurnIsKeptThoughTheLeaderIsForgotten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, id := newWorld(t).four("lobby")
+		defer w.close()
+		s := w.member(id).Status()
+		backups := slices.DeleteFunc(s.Controllers, func(n rooms.NodeID) bool { return n == s.Leader })
+		r := w.hosts[w.name(backups[2])].Get(id)
+		waits := make(chan bool)
+		r.call(func() {
+			r.setLeader(rooms.NodeID{})
+			r.lostController(s.Leader)
+			waits <- !r.campaignAt.IsZero()
+		})
+		if !<-waits {
+			t.Error("it does not wait for its turn")
+		}
+	})
+}
