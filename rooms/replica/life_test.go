@@ -151,6 +151,13 @@ func TestWhoWasInWhenTheNodeDiedIsTakenOutThoughTheDiskDoesNotKnow(t *testing.T)
 	})
 }
 
+// sealed reports whether a majority of the copy's controllers durably knows who they are.
+func sealed(r *Replica) bool {
+	ch := make(chan bool, 1)
+	r.call(func() { ch <- r.ctl != nil && r.ctl.Status().Settled && r.ctl.Status().Sealed })
+	return <-ch
+}
+
 func TestALeaderDiesBetweenAChangeAndItsWitness(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
@@ -171,6 +178,9 @@ func TestALeaderDiesBetweenAChangeAndItsWitness(t *testing.T) {
 		}
 		r1.stew.telling.Store(true) // it tells the directory nothing
 		w.eventually("four controllers", time.Minute, func() bool { return len(r1.Status().Controllers) == 4 && len(h1.Dir().Status().Controllers) == 4 })
+		w.eventually("raft knows them for good: until then nobody can do without the only controller that there was", time.Minute, func() bool {
+			return sealed(r1) && sealed(h1.Dir())
+		})
 		w.kill(w.name(r1.Status().Leader))
 		w.eventually("another leader tells it", time.Minute, func() bool {
 			for _, h := range w.hosts {

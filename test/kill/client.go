@@ -159,16 +159,24 @@ func (c *client) read(conn net.Conn, r *bufio.Reader, session int) {
 		}
 		c.mu.Lock()
 		c.sessions[session] = append(c.sessions[session], m.last)
-		n := 0
-		if rest, mine := strings.CutPrefix(m.last, c.name+" says "); mine {
-			if _, err := fmt.Sscan(rest, &n); err == nil {
-				if sent, waiting := c.sent[n]; waiting {
-					c.acked = append(c.acked, ack{n, m.last, now, now.Sub(sent)})
-					delete(c.sent, n)
-				}
-			}
-		}
+		c.answered(m.last, now)
 		c.mu.Unlock()
+	}
+}
+
+// answered notes the echo of an own message. Where the room is frozen the echo is provisional: that acknowledges nothing. Called with the lock.
+func (c *client) answered(text string, now time.Time) {
+	said, early := strings.CutPrefix(text, provisional)
+	rest, mine := strings.CutPrefix(said, c.name+" says ")
+	n := 0
+	if _, err := fmt.Sscan(rest, &n); !mine || err != nil {
+		return
+	}
+	if sent, waiting := c.sent[n]; waiting {
+		delete(c.sent, n)
+		if !early {
+			c.acked = append(c.acked, ack{n, said, now, now.Sub(sent)})
+		}
 	}
 }
 

@@ -17,6 +17,8 @@ func TestCompare(t *testing.T) {
 		"shown again later":   {log, []string{"a", "b", "a"}, nil, tally{swapped: 1}},
 		"swapped":             {log, []string{"a", "c", "b", "d"}, nil, tally{lost: 1, swapped: 1}},
 		"ordered twice":       {append(log, "a"), nil, nil, tally{doubled: 1}},
+		"provisional first":   {log, []string{"a", provisional + "c", "b", "d"}, nil, tally{}},
+		"provisional, a gap":  {log, []string{"a", provisional + "c", "d"}, nil, tally{lost: 1}},
 		"never ordered, seen": {log, []string{"a", "x", "b"}, nil, tally{other: 1}},
 	} {
 		got := compare(c.log, map[string][][]string{"ann": {c.seen}}, map[string][]string{"ann": c.acked}, func(string, ...any) {})
