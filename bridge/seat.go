@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync"
 
+	"warren/bridge/names"
 	"warren/perms"
 	"warren/rooms"
 	"warren/rooms/errs"
@@ -71,7 +72,7 @@ func (s *Session) Join(ctx context.Context, name string, o JoinOptions) (*Seat, 
 	}
 	t, err := ch.enter(ctx, s, nick, o)
 	if errors.Is(err, errs.NickInUse) && p.Account == "" && nick == p.Nick && !strings.Contains(nick, "~") {
-		other := nick + "~" + s.hub.NodeName(s.hub.world.Self())
+		other := names.GuestName(nick, s.hub.NodeName(s.hub.world.Self()))
 		if s.Rename(ctx, other, nil) == nil {
 			s.deliver(Delivery{Kind: Renamed, Old: nick, New: other, Mine: true, Self: true})
 			t, err = ch.enter(ctx, s, other, o)

@@ -412,22 +412,6 @@ func TestUnknownLooksKnown(t *testing.T) {
 	}
 }
 
-func TestPassword(t *testing.T) {
-	for _, c := range []struct {
-		in, want string
-		ok       bool
-	}{
-		{"secret", "secret", true}, {"with space ", "with space ", true}, {"a\u00a0b", "a b", true}, {"e\u0301", "\u00e9", true},
-		{"", "", false}, {"a\x00b", "", false}, {"a\nb", "", false}, {"\xff", "", false},
-		{strings.Repeat("x", 1024), strings.Repeat("x", 1024), true}, {strings.Repeat("x", 1025), "", false},
-	} {
-		got, err := Password(c.in)
-		if got != c.want || (err == nil) != c.ok || err != nil && !errors.Is(err, ErrPassword) {
-			t.Errorf("Password(%.20q) = %.20q, %v", c.in, got, err)
-		}
-	}
-}
-
 func FuzzStep(f *testing.F) {
 	f.Add(uint8(0), []byte("\x00ann\x00secret"), []byte{})
 	f.Add(uint8(1), []byte("n,,n=ann,r=abc"), []byte("c=biws,r=abcNONCE,p=AAAA"))

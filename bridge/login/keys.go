@@ -9,9 +9,6 @@ import (
 	"fmt"
 	"hash"
 	"sync"
-	"unicode/utf8"
-
-	"golang.org/x/text/secure/precis"
 )
 
 // What new SCRAM keys should be made with. Accounts that use other numbers tell real accounts from made-up ones.
@@ -24,19 +21,6 @@ const (
 
 // maxPassword is the longest password in bytes.
 const maxPassword = 1024
-
-// Password returns the form in which a password is checked and stored: PRECIS OpaqueString (RFC 8265 §4.2), 1 to 1024 bytes. The only error
-// is ErrPassword.
-func Password(password string) (string, error) {
-	if len(password) == 0 || len(password) > maxPassword || !utf8.ValidString(password) {
-		return "", ErrPassword
-	}
-	p, err := precis.OpaqueString.String(password)
-	if err != nil || len(p) == 0 || len(p) > maxPassword {
-		return "", ErrPassword
-	}
-	return p, nil
-}
 
 // new returns the hash function; it is nil for a name that is not one of the constants.
 func (h Hash) new() func() hash.Hash {

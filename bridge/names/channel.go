@@ -13,12 +13,6 @@ import (
 // inventorySign follows the '#' in the name of an account's inventory.
 const inventorySign = "~"
 
-// ValidChannel returns nil when a room may have this name: see [CanonicalChannel].
-func ValidChannel(channel string) error {
-	_, err := CanonicalChannel(channel)
-	return err
-}
-
 // CanonicalChannel returns the form under which a room is known on every node: '#' and one or more parts joined by dots,
 // each in PRECIS UsernameCaseMapped form. It is an error when the name is longer than [ChannelLen] bytes, has an empty
 // part, or holds a space, a comma, a control character (^G among them) or one of the wildcards * and ?. An inventory is
@@ -70,37 +64,4 @@ func foldChannel(channel string) (string, error) {
 		return "", fmt.Errorf("longer than %d bytes in lower case", ChannelLen)
 	}
 	return "#" + folded, nil
-}
-
-// FoldChannel returns the form under which channels are compared and looked up: [CanonicalChannel] for a legal name, and
-// as near as possible for any other. It never fails. Names that differ by the case of ASCII letters fold to the same
-// (CASEMAPPING=ascii).
-func FoldChannel(channel string) string {
-	if folded, err := foldChannel(channel); err == nil {
-		return folded
-	}
-	return foldAny(channel)
-}
-
-// Inventory returns the name of an account's personal room: #~account.
-func Inventory(account string) string { return "#" + inventorySign + account }
-
-// InventoryOwner returns the account to whose inventory a canonical channel belongs, be it the inventory itself or a
-// sub-room of it; ok is false for any other room.
-func InventoryOwner(channel string) (account string, ok bool) {
-	name, ok := strings.CutPrefix(channel, "#"+inventorySign)
-	if !ok {
-		return "", false
-	}
-	account, _, _ = strings.Cut(name, ".")
-	return account, true
-}
-
-// Parent returns the room that a canonical channel is a sub-room of; ok is false when its name has one part only.
-func Parent(channel string) (parent string, ok bool) {
-	i := strings.LastIndexByte(channel, '.')
-	if i < 0 {
-		return "", false
-	}
-	return channel[:i], true
 }

@@ -7,8 +7,8 @@ import (
 	"unicode/utf8"
 )
 
-// Mask is a pattern for nick!user@host, in which * stands for any run of characters and ? for one character. The zero Mask
-// matches nobody.
+// Mask is a pattern for nick!user@host, in which * stands for any run of characters and ? for one character. Who fits it is
+// said by perms.MatchMask.
 type Mask struct{ nick, user, host string }
 
 // ParseMask reads a mask and fills in what is left out: "ann" is ann!*@*, "*@host" is *!*@host, "ann!user" is ann!user@*.
@@ -54,33 +54,3 @@ func foldPattern(s string) string {
 
 // String writes the mask in full.
 func (m Mask) String() string { return m.nick + "!" + m.user + "@" + m.host }
-
-// Match reports whether somebody fits the mask. Case does not count. It takes at most as many steps as the product of the
-// lengths of pattern and text, whatever the pattern.
-func (m Mask) Match(nick, user, host string) bool {
-	return glob(m.nick, FoldNick(nick)) && glob(m.user, FoldNick(user)) && glob(m.host, FoldNick(host))
-}
-
-// glob goes back to the last star only, which is enough.
-func glob(pattern, s string) bool {
-	p, i, star, mark := 0, 0, -1, 0
-	for i < len(s) {
-		r, n := utf8.DecodeRuneInString(s[i:])
-		q, k := utf8.DecodeRuneInString(pattern[p:])
-		switch {
-		case k > 0 && q == '*':
-			star, mark = p, i
-			p++
-		case k > 0 && (q == '?' || q == r):
-			p += k
-			i += n
-		case star >= 0:
-			_, n := utf8.DecodeRuneInString(s[mark:])
-			mark += n
-			p, i = star+1, mark
-		default:
-			return false
-		}
-	}
-	return strings.Trim(pattern[p:], "*") == ""
-}

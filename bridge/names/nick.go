@@ -114,16 +114,6 @@ func DisplayNick(nick string) (string, error) {
 	return display, nil
 }
 
-// SameDisplayNick reports whether two nicks count as one in a room (RFC 8266 §2.4: compared without case).
-func SameDisplayNick(a, b string) bool {
-	x, errX := precis.Nickname.CompareKey(a)
-	y, errY := precis.Nickname.CompareKey(b)
-	if errX != nil || errY != nil {
-		return a == b
-	}
-	return x == y
-}
-
 // NickForIRC returns a legal nick that looks like the given one: white space, '~' and '.' become '_', what a nick may not
 // hold is left out, a leading digit or '-' gets '_' before it, and the end is cut at [NickLen] bytes. A legal nick stays as
 // it is. Several nicks may give the same: the caller resolves that with [NickVariant].

@@ -87,22 +87,3 @@ func CTCP(text string) (command, rest string, ok bool) {
 	}
 	return strings.ToUpper(command), rest, true
 }
-
-// ActionToMe turns CTCP ACTION into the "/me " of XEP-0245, formatting codes taken out; ok is false for any other text.
-func ActionToMe(text string) (me string, ok bool) {
-	command, rest, ok := CTCP(text)
-	if !ok || command != "ACTION" {
-		return "", false
-	}
-	return meOpen + IRCToPlain(rest), true
-}
-
-// MeToAction turns the "/me " of XEP-0245 into CTCP ACTION; ok is false for any other text. The text is one line: the
-// caller splits messages of several lines before.
-func MeToAction(text string) (action string, ok bool) {
-	rest, ok := strings.CutPrefix(text, meOpen)
-	if !ok {
-		return "", false
-	}
-	return actionOpen + strings.ReplaceAll(rest, "\x01", "") + "\x01", true
-}

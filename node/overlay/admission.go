@@ -217,8 +217,3 @@ func info(ctx context.Context, h host.Host, addrs []string) (Found, error) {
 	}
 	return Found{NetworkID: [32]byte(b[:32]), NetworkName: string(b[32:]), Addrs: addrs}, nil
 }
-
-// Info asks the nodes behind addrs which network they are of.
-func (o *Overlay) Info(ctx context.Context, addrs []string) (Found, error) {
-	return info(ctx, o.h, addrs)
-}

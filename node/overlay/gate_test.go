@@ -268,7 +268,7 @@ func TestAdmissionIsRateLimited(t *testing.T) {
 	defer cancel()
 	refusals := 0
 	for range admitBurst + 20 {
-		if _, err := s.Info(ctx, a.Addrs()); err != nil {
+		if _, err := info(ctx, s.h, a.Addrs()); err != nil {
 			refusals++
 		}
 	}

@@ -89,11 +89,6 @@ func (s *Stranger) Admit(ctx context.Context, addrs []string, req []byte) (from 
 	return admit(ctx, s.h, addrs, req)
 }
 
-// Info asks the nodes behind addrs which network they are of.
-func (s *Stranger) Info(ctx context.Context, addrs []string) (Found, error) {
-	return info(ctx, s.h, addrs)
-}
-
 // Browse listens to mDNS for d and returns the networks whose nodes answered, one entry per network, sorted
 // by name.
 func (s *Stranger) Browse(ctx context.Context, d time.Duration) ([]Found, error) {

@@ -83,13 +83,6 @@ func groupAddrs(addrs []string) ([]NodeID, map[NodeID][]ma.Multiaddr, error) {
 	return order, by, errors.Join(bad...)
 }
 
-// ParseAddr returns the node an address leads to, or an error that says what is wrong with the address.
-// An address is a multiaddr that ends in /p2p/<peer id>.
-func ParseAddr(s string) (NodeID, error) {
-	id, _, err := parseAddr(s)
-	return id, err
-}
-
 // withPeerID writes transport addresses of a node as text.
 func withPeerID(id NodeID, addrs []ma.Multiaddr) []string {
 	suffix := "/p2p/" + peerID(id).String()
