@@ -33,17 +33,86 @@ type Seat struct {
 	began time.Time
 	stop  func()
 
-	mu    sync.Mutex
-	heard []string
+	mu        sync.Mutex
+	heard     []string
+	shown     []string
+	early     map[rooms.Hash]string // shown, not ordered yet
+	withdrawn []string
+	frozen    bool
 }
 
-// hear takes what the room tells; it is called from the copy's goroutine.
+// watch takes what the room tells from now on.
+func (s *Seat) watch() {
+	s.early = map[rooms.Hash]string{}
+	stops := []func(){s.r.Watch(s.hear), s.r.WatchProvisional(s.hearEarly), s.r.WatchFrozen(func(is bool) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.frozen = is
+	})}
+	s.stop = func() {
+		for _, stop := range stops {
+			stop()
+		}
+	}
+}
+
+// hear takes what is ordered; it is called from the copy's goroutine. What the user was shown provisionally is not shown again.
 func (s *Seat) hear(ev *rooms.Event, _ any) {
 	if b, ok := ev.Body.(*rooms.Say); ok {
 		s.mu.Lock()
+		defer s.mu.Unlock()
 		s.heard = append(s.heard, b.Text)
-		s.mu.Unlock()
+		if _, known := s.early[ev.ID]; !known {
+			s.shown = append(s.shown, b.Text)
+		}
+		delete(s.early, ev.ID)
 	}
+}
+
+// hearEarly takes what is provisional; it is called from the copy's goroutine.
+func (s *Seat) hearEarly(p replica.Provisional) {
+	text := p.Event.Body.(*rooms.Say).Text
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if p.Err != nil {
+		s.withdrawn = append(s.withdrawn, text)
+		return
+	}
+	s.early[p.Event.ID] = text
+	s.shown = append(s.shown, text)
+}
+
+// Shown returns all talk that the user's screen shows, provisional or ordered, as it came.
+func (s *Seat) Shown() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.shown)
+}
+
+// Withdrawn returns what of it was taken back.
+func (s *Seat) Withdrawn() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.withdrawn)
+}
+
+// Frozen reports whether the room says here that it is.
+func (s *Seat) Frozen() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.frozen
+}
+
+// Talk says something without waiting for what comes of it.
+func (s *Seat) Talk(text string) {
+	asked := time.Now()
+	s.r.Submit(s.u.accountName(), s.nick, &rooms.Say{Text: text}, nil, func(o replica.Outcome) {
+		s.w.mu.Lock()
+		defer s.w.mu.Unlock()
+		s.w.wishes = append(s.w.wishes, Wish{
+			User: s.u.Name, Node: s.node.Name, Room: s.Room, RoomID: s.id, Op: rooms.OpSay, Text: text, ID: o.ID, Asked: asked, Done: time.Now(), Err: o.Err,
+		})
+	})
 }
 
 // Heard returns all talk that was told since the user came, in order.

@@ -137,7 +137,7 @@ func (u *User) TryJoin(room string) (*Seat, error) {
 		return nil, fmt.Errorf("open: %w", err)
 	}
 	s := &Seat{Room: room, w: u.w, u: u, node: u.node, id: rec.ID, r: r, nick: u.Name, began: time.Now()}
-	s.stop = r.Watch(s.hear)
+	s.watch()
 	err = s.TryAsk(&rooms.Enter{View: "world"})
 	if errors.Is(err, errs.NickInUse) && !u.account {
 		s.nick = u.Name + "~" + u.node.Name

@@ -2,7 +2,7 @@
 
     muc.py JID PASSWORD HOST PORT MECHANISM
 
-Commands: {"do": "join", "room": JID, "nick": NICK}, {"do": "say", "room": JID, "text": TEXT}, {"do": "direct", "to": JID, "text": TEXT},
+Commands: {"do": "join", "room": JID, "nick": NICK, "since": TIME (or none: no history)}, {"do": "say", "room": JID, "text": TEXT}, {"do": "direct", "to": JID, "text": TEXT},
 {"do": "subject", "room": JID, "text": TEXT}, {"do": "archive", "room": JID}, {"do": "leave", "room": JID, "nick": NICK}, {"do": "end"}.
 """
 
@@ -99,7 +99,11 @@ class Client(ClientXMPP):
         if do == "join":
             presence = self.make_presence(pto="%s/%s" % (room, order["nick"]))
             x = ET.SubElement(presence.xml, "{http://jabber.org/protocol/muc}x")
-            ET.SubElement(x, "{http://jabber.org/protocol/muc}history").set("maxstanzas", "0")
+            history = ET.SubElement(x, "{http://jabber.org/protocol/muc}history")
+            if order.get("since"):
+                history.set("since", order["since"])
+            else:
+                history.set("maxstanzas", "0")
             presence.send()
         elif do == "leave":
             self.make_presence(pto="%s/%s" % (room, order["nick"]), ptype="unavailable").send()
