@@ -217,6 +217,7 @@ func (r *Replica) directoryAdvanced() {
 		r.hurry() // there may be more where that came from
 	}
 	r.checkReaders()
+	r.disown()
 }
 
 // drive does what the controller wants done: store, send, show.

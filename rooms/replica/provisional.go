@@ -288,18 +288,30 @@ func (r *Replica) filled() {
 	o := &r.out
 	r.renumber()
 	st := r.chain.Machine.(*rooms.State)
-	for i, w := range o.pending {
+	for _, w := range o.pending {
 		switch {
 		case w.open() && w.place.again != nil && r.sayAgain(w, !present(st, w.place.account, w.place.nick, r.h.self)):
 		case w.open() && (w.place.again != nil || present(st, w.place.account, w.place.nick, r.h.self)):
 			r.fill(w, rooms.NewRequest(r.id, "", "", &rooms.Say{}), w.req.Counter)
 		case w.open():
 			r.fill(w, rooms.NewRequest(r.id, w.place.account, w.place.nick, &w.place.enter), w.req.Counter)
-		case w.said && !r.speaks(w.req.Account, r.h.self):
+		}
+	}
+	r.disown()
+	r.resend()
+}
+
+// disown takes back what this node may not sign any more: nobody orders it, and what comes behind would wait for ever. The directory here may
+// learn of that later than the room went on, so it is looked at again whenever the directory moves.
+func (r *Replica) disown() {
+	if r.cut {
+		return // the directory may be as old as the room
+	}
+	for i, w := range r.out.pending {
+		if w.said && !r.speaks(w.req.Account, r.h.self) {
 			r.withdraw(i, errs.Void)
 		}
 	}
-	r.resend()
 }
 
 // sayAgain puts what was under way when the room froze into its place, if it was refused, or will be, because the author is out of the room.

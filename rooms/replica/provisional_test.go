@@ -491,38 +491,39 @@ func TestANodeThatMayNotSpeakForAnAccountAnyMoreIsNotHeardAndTakesItsWordsBack(t
 	synctest.Test(t, func(t *testing.T) {
 		w, id := newWorld(t).four("lobby")
 		defer w.close()
-		drop := w.account("dora", "n4")
+		w.join("n5", id) // no controller: who orders has the newest directory
+		drop := w.account("dora", "n5")
 		_, s1 := w.seat("n1", "ann", id)
-		r4, err := w.hosts["n4"].Open(t.Context(), id, "dora", "dora")
+		r5, err := w.hosts["n5"].Open(t.Context(), id, "dora", "dora")
 		if err != nil {
 			t.Fatal(err)
 		}
-		s4 := watch(r4)
-		if _, err := r4.Ask(t.Context(), "dora", "dora", &rooms.Enter{}); err != nil {
+		s5 := watch(r5)
+		if _, err := r5.Ask(t.Context(), "dora", "dora", &rooms.Enter{}); err != nil {
 			t.Fatal(err)
 		}
-		w.lan.split(node("n4"))
-		w.eventually("n4 is frozen", 2*time.Second, s4.isFrozen)
-		r4.Submit("dora", "dora", &rooms.Say{Text: "mine"}, nil, nil)
-		w.eventually("it is shown", time.Second, func() bool { return s4.has("dora: mine") })
+		w.lan.split(node("n5"))
+		w.eventually("n5 is frozen", 2*time.Second, s5.isFrozen)
+		r5.Submit("dora", "dora", &rooms.Say{Text: "mine"}, nil, nil)
+		w.eventually("it is shown", time.Second, func() bool { return s5.has("dora: mine") })
 		drop()
 		var data []byte
-		r4.call(func() {
-			i := slices.IndexFunc(r4.out.pending, func(w *wish) bool { return w.said })
-			data = rooms.Marshal(&r4.out.pending[i].req)
+		r5.call(func() {
+			i := slices.IndexFunc(r5.out.pending, func(w *wish) bool { return w.said })
+			data = rooms.Marshal(&r5.out.pending[i].req)
 		})
 		synctest.Wait()
-		w.hosts["n1"].Frame(node("n4"), rooms.Marshal(frame{Room: id, Kind: frameProvisional, Data: data}))
+		w.hosts["n1"].Frame(node("n5"), rooms.Marshal(frame{Room: id, Kind: frameProvisional, Data: data}))
 		synctest.Wait()
 		if s1.has("dora: mine") {
 			t.Error("shown, though the node may not speak for the account")
 		}
 		w.lan.split()
 		w.eventually("it is withdrawn", 20*time.Second, func() bool {
-			s4.mu.Lock()
-			defer s4.mu.Unlock()
-			return s4.withdrawn["dora: mine"] == errs.Void
+			s5.mu.Lock()
+			defer s5.mu.Unlock()
+			return s5.withdrawn["dora: mine"] == errs.Void
 		})
-		w.eventually("the room thaws", 10*time.Second, func() bool { return !s4.isFrozen() })
+		w.eventually("the room thaws", 10*time.Second, func() bool { return !s5.isFrozen() })
 	})
 }
