@@ -142,6 +142,7 @@ func startControl(n *node.Node, hub *bridge.Hub, cfg config.Config, log *slog.Lo
 		who, err := n.AdmitCode(ctx, r.Code)
 		return who.Name, err
 	})
+	handle(mux, "POST /room/recover", func(ctx context.Context, r recoverRequest) (recoverInfo, error) { return recoverAt(ctx, n, r) })
 	handleRooms(mux, n)
 	c := &controlServer{srv: &http.Server{Handler: mux, ReadTimeout: controlTime, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelInfo)}, path: path}
 	c.wg.Go(func() { _ = c.srv.Serve(l) })

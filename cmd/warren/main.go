@@ -43,7 +43,7 @@ func commands() []subcommand {
 		{"admit", "[CODE]", "let a node in that shows this code; alone: list who waits", admit},
 		{"account", "create NAME | list | passwd NAME", "accounts of people and bots", accountCommand},
 		{"status", "", "how the node and its rooms are", status},
-		{"room", "export NAME | import FILE", "write a room with its whole history to one file, or bring it back", roomCommand},
+		{"room", "export NAME | import FILE | recover NAME", "write a room with its whole history to one file, bring it back, or have it go on when most of its controllers are gone", roomCommand},
 		{"verify", "FILE", "check a room's file, and say what it proves; needs no node", verify},
 		{"demo", "", "run some nodes on this machine with fresh data, to see the point", demo},
 		{"config", "example", "print a commented configuration file", configCommand},
