@@ -12,8 +12,6 @@ const (
 	codeCTCP      = 0x01
 )
 
-const ()
-
 // IRCToPlain returns the text of an IRC message for those who know no formatting codes: bold, colours and the like are
 // taken out, and so is what XML 1.0 §2.2 forbids. Bytes that are no UTF-8 become U+FFFD. The result is never longer than
 // three times the text.
