@@ -109,7 +109,7 @@ func roomStatus(r *replica.Replica) bridge.RoomStatus {
 
 // parkedStatus tells how a room stands that is not in memory: by the directory and by what is known of it from before.
 func parkedStatus(n *node.Node, rec *rooms.RoomRecord, f replica.Facts) bridge.RoomStatus {
-	s := bridge.RoomStatus{ID: rec.ID.String(), Parked: true, Epoch: 1, Height: f.Height, LeaderID: f.Leader, ControlIDs: rec.Now}
+	s := bridge.RoomStatus{ID: rec.ID.String(), Parked: true, Epoch: f.Epoch, Height: f.Height, LeaderID: f.Leader, ControlIDs: rec.Now}
 	if !f.Leader.IsZero() {
 		s.Leader = f.Leader.String()
 	}

@@ -17,6 +17,7 @@ import (
 // Facts is what is known of a room at this node without waking it.
 type Facts struct {
 	Parked      bool
+	Epoch       uint64
 	Height      uint64
 	Leader      rooms.NodeID // who leads it, or did when it was parked
 	Subject     string
@@ -30,6 +31,7 @@ type Facts struct {
 // here: this node has been named its controller while it was away.
 type resting struct {
 	_           struct{} `cbor:",toarray"`
+	Epoch       uint64   // 0: not known
 	Height      uint64
 	Leader      rooms.NodeID
 	Due         int64 // ms: when the room has to be looked at, 0: never. An empty temporary room ends then
@@ -50,13 +52,13 @@ func awake() []byte { return []byte{1} }
 // rest returns what remains of the copy when it leaves memory. behind: a controller that is away lacks something.
 func (r *Replica) rest(st *rooms.State, behind bool) *resting {
 	return &resting{
-		Height: r.chain.Height, Leader: r.leader, Due: st.Ends(), Behind: behind, Tagged: tagged(st),
+		Epoch: r.chain.Epoch, Height: r.chain.Height, Leader: r.leader, Due: st.Ends(), Behind: behind, Tagged: tagged(st),
 		Subject: st.Subject, SubjectTime: st.SubjectTime, Open: open(st), Hidden: hidden(st), Controllers: st.Set.Controllers,
 	}
 }
 
 func (e *resting) facts() Facts {
-	return Facts{Parked: true, Height: e.Height, Leader: e.Leader, Subject: e.Subject, SubjectTime: e.SubjectTime, Open: e.Open, Hidden: e.Hidden}
+	return Facts{Parked: true, Epoch: e.Epoch, Height: e.Height, Leader: e.Leader, Subject: e.Subject, SubjectTime: e.SubjectTime, Open: e.Open, Hidden: e.Hidden}
 }
 
 func open(st *rooms.State) bool   { return st.ACL.Get(perms.Everyone).Allow.Has(perms.Read) }
@@ -85,7 +87,7 @@ func (h *Host) Facts(id rooms.RoomID) (Facts, bool) {
 		defer r.mu.RUnlock()
 		st := r.chain.Machine.(*rooms.State)
 		return Facts{
-			Height: r.chain.Height, Leader: r.leader, Subject: st.Subject, SubjectTime: st.SubjectTime, Users: len(st.Occupants),
+			Epoch: r.chain.Epoch, Height: r.chain.Height, Leader: r.leader, Subject: st.Subject, SubjectTime: st.SubjectTime, Users: len(st.Occupants),
 			Open: open(st), Hidden: hidden(st),
 		}, true
 	case e != nil:

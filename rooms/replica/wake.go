@@ -23,10 +23,10 @@ type loading struct {
 // in it, is not.
 func rouses(kind uint8) bool {
 	switch kind {
-	case frameOrder, frameSubmit, framePush, frameSubscribe, frameAskHead, frameRecruit, frameAsk, frameAskState:
-		return true
+	case frameAnswer, frameHead, frameConsent, frameEndorse, frameSignal, frameRefer, frameStatement:
+		return false
 	}
-	return false
+	return true
 }
 
 // rouse wakes a parked room for a frame, which it gets once it is read. It never blocks.
