@@ -47,7 +47,9 @@ func TestAnEmptyRoomIsAnEntryAndWakesAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, id := newWorld(t).four("lobby")
 		defer w.close()
+		w.lan.mu.Lock()
 		w.lan.delay = time.Millisecond
+		w.lan.mu.Unlock()
 		n5 := w.join("n5", id)
 		for name, want := range map[string]func(leader, backup *Host) error{
 			"a wish at its leader": func(l, _ *Host) error { return w.say(l, id, "one") },
