@@ -5,6 +5,7 @@ import (
 	"crypto/ed25519"
 	"fmt"
 	"log/slog"
+	"runtime/pprof"
 	"slices"
 	"sync/atomic"
 	"testing"
@@ -38,7 +39,9 @@ func newNetwork(b *testing.B, count int) *network {
 	w := &network{}
 	link := ""
 	for i := range count {
-		n, err := w.start(ctx, b, i+1, link)
+		var n *node.Node
+		var err error
+		labelled(ctx, i, func(ctx context.Context) { n, err = w.start(ctx, b, i+1, link) })
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -52,10 +55,16 @@ func newNetwork(b *testing.B, count int) *network {
 	until(b, ctx, func() bool {
 		return !slices.ContainsFunc(w.nodes, func(n *node.Node) bool {
 			s := n.Host().Dir().Status()
-			return len(s.Controllers) != placement.Want(count) || s.Leader.IsZero() || s.Height != w.nodes[0].Host().Dir().Status().Height
+			return len(s.Controllers) != placement.Want(count) || s.Controls && s.Leader.IsZero() || s.Height != w.nodes[0].Host().Dir().Status().Height
 		})
 	})
 	return w
+}
+
+// labelled runs f as the node with that index. All that f starts inherits the label, so a processor profile tells what each node took:
+// go tool pprof -tags.
+func labelled(ctx context.Context, index int, f func(context.Context)) {
+	pprof.Do(ctx, pprof.Labels("node", fmt.Sprintf("n%d", index+1)), f)
 }
 
 // start brings up a node, which founds the network when there is no link.
@@ -73,13 +82,13 @@ func (w *network) start(ctx context.Context, b *testing.B, number int, link stri
 		return node.Parts{Key: key, Store: s}, err
 	}
 	if link != "" {
-		parts, err := open()
-		if err != nil {
-			return nil, err
-		}
-		if err := node.JoinWith(ctx, cfg, parts, link, nil, func(string) {}, log); err != nil {
-			return nil, err
-		}
+		until(b, ctx, func() bool { // a full machine may make an admission late
+			var parts node.Parts
+			if parts, err = open(); err != nil {
+				b.Fatal(err)
+			}
+			return node.JoinWith(ctx, cfg, parts, link, nil, func(string) {}, log) == nil
+		})
 	}
 	parts, err := open()
 	if err != nil {
@@ -142,7 +151,7 @@ func (w *network) room(b *testing.B, name string, controllers, members int) []se
 		var r *replica.Replica
 		until(b, ctx, func() bool { // the directory's news may not have come yet
 			var err error
-			r, err = n.Host().Open(ctx, id, "", nick)
+			labelled(ctx, i, func(ctx context.Context) { r, err = n.Host().Open(ctx, id, "", nick) })
 			return err == nil
 		})
 		if _, err := r.Ask(ctx, "", nick, &rooms.Enter{View: "bench"}); err != nil {
@@ -159,6 +168,7 @@ func (w *network) room(b *testing.B, name string, controllers, members int) []se
 	if lead < 0 {
 		b.Fatal("nobody leads the room")
 	}
+	b.Logf("n%d leads, n1 to n%d control, n%d to n%d follow", lead+1, controllers, controllers+1, members)
 	out[0], out[lead] = out[lead], out[0]
 	return out
 }
