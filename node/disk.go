@@ -33,12 +33,18 @@ func bucketOf(t replica.Table) store.Bucket {
 	return store.Meta
 }
 
-// heldPrefix sets the keys of replica.Held apart from the other facts in store.Meta.
-const heldPrefix = "held/"
+// Prefixes that set the keys of replica.Held and replica.Gaps apart from the other facts in store.Meta.
+const (
+	heldPrefix = "held/"
+	gapPrefix  = "gap/"
+)
 
 func keyOf(t replica.Table, key []byte) []byte {
-	if t == replica.Held {
+	switch t {
+	case replica.Held:
 		return append([]byte(heldPrefix), key...)
+	case replica.Gaps:
+		return append([]byte(gapPrefix), key...)
 	}
 	return key
 }

@@ -74,8 +74,8 @@ func (r room) WatchProvisional(f func(bridge.Provisional)) func() {
 
 func (r room) WatchSignals(f func(rooms.NodeID, []byte)) func() { return r.r.WatchSignals(f) }
 
-func (r room) History(_ context.Context, q bridge.HistoryQuery) ([]rooms.Event, error) {
-	return r.r.Events(replica.Query{
+func (r room) History(ctx context.Context, q bridge.HistoryQuery) ([]rooms.Event, error) {
+	return r.r.Events(ctx, replica.Query{
 		AfterSeq: q.AfterSeq, BeforeSeq: q.BeforeSeq, AfterTime: q.AfterTime, BeforeTime: q.BeforeTime, Limit: q.Cap(), Newest: q.Newest, Ops: q.Ops,
 	})
 }

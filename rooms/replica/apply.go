@@ -17,6 +17,7 @@ func (r *Replica) offer(d *rooms.Decision, from rooms.NodeID, size int) {
 	}
 	if d.Header.Height > r.chain.Height+1 {
 		r.hold(d, size) // it cannot be checked yet
+		r.claimed = max(r.claimed, d.Header.Height)
 		r.catchUp(from)
 		return
 	}
@@ -157,10 +158,16 @@ func (r *Replica) apply(d *rooms.Decision, own bool) {
 }
 
 func (r *Replica) snapshotChanges() []Change {
-	at := r.chain.Height
+	return r.snapshotChangesOf(r.chain.Height, r.chain.Snapshot())
+}
+
+// snapshotChangesOf keeps the newest snapshot, and the newest one at a height where the controllers sign the state: others may need that one.
+func (r *Replica) snapshotChangesOf(at uint64, data []byte) []Change {
+	keep := at / snapshotEvery * snapshotEvery
 	return []Change{
-		{Table: Snapshots, Key: r.id[:], To: roomKey(r.id, at)},
-		{Table: Snapshots, Key: roomKey(r.id, at), Value: r.chain.Snapshot()},
+		{Table: Snapshots, Key: r.id[:], To: roomKey(r.id, keep)},
+		{Table: Snapshots, Key: roomKey(r.id, keep+1), To: roomKey(r.id, max(at, keep+1))},
+		{Table: Snapshots, Key: roomKey(r.id, at), Value: data},
 	}
 }
 

@@ -18,6 +18,7 @@ const (
 	Snapshots              // room ‖ height BE → encoded chain snapshot
 	Raft                   // room ‖ kind ‖ index BE → record of rooms/order
 	Held                   // room → 1: this node keeps a copy, awake; or the record of a parked one (rest.go)
+	Gaps                   // room → encoded gap: what is missing of the log here; absent: nothing
 	Ids                    // room ‖ segment BE → index of public ids, see ids.go
 	Outbox                 // room ‖ counter BE → what was said at this node while the room was frozen, and has no verdict
 )
@@ -72,6 +73,10 @@ type Config struct {
 	Lease     time.Duration // occupants of a node that is not heard for so long are gone; default 30 s
 	Rest      time.Duration // a room that is at rest and empty for so long leaves memory; default 20 s
 	Away      time.Duration // a controller that is not heard for so long is replaced; default 10 min
+
+	// Jump is how many decisions a copy may lack before it takes another node's state over instead of running them; default 2048: running them
+	// takes longer than a second.
+	Jump uint64
 
 	// Opened, Applied, Parked and Closed tell about every copy at this node, for indexes; nil: nobody asks. They are called one after the other
 	// for one room and must not block. Opened comes when a copy has been loaded, and after Start for parked rooms that hold tagged things;
@@ -129,6 +134,18 @@ const (
 	maxReaders      = 16                     // rooms read from the disk at once in the background
 	loadingFrames   = 64                     // frames kept for a room that is being read, or waits for its leader: the first wishes and questions
 	quietTick       = time.Second            // between ticks of a copy with nothing under way
+	jumpTime        = 5 * time.Minute        // for a snapshot: 64 MiB on a slow line
+	jumpAgain       = 30 * time.Second       // before the same node is asked again for one that could not be shown to be right
+	snapshotBytes   = 64 << 20               // of a snapshot from others: more than the limits of a room allow
+	snapshotPiece   = 1 << 20                // of these in one answer
+	fetchSpan       = 256                    // decisions asked for at once by those who fetch much
+	fetchWindow     = 4                      // such questions under way: of one room some 8 MiB at most
+	fetchTime       = 8 * time.Second        // for one of its answers
+	maxOthers       = 64                     // nodes with people in a room that are asked for its log
+	fetchTries      = 8                      // answers that were no good before it is left for later
+	fillAgain       = 10 * time.Second       // before a copy goes on filling its log, when nobody could help
+	fillAtOnce      = 2                      // copies of this node that fill their logs
+	historyTime     = 10 * time.Second       // who asks for history that is not here yet waits so long at most
 	stewardEvery    = 500 * time.Millisecond
 	importEvery     = 3 * time.Second
 	stuckAfter      = 15 * time.Second // without a certificate, though a quorum of controllers is there and something waits for one: a new epoch
@@ -151,6 +168,9 @@ func (c Config) withDefaults() Config {
 	def(&c.Lease, 30*time.Second)
 	def(&c.Rest, 20*time.Second)
 	def(&c.Away, 10*time.Minute)
+	if c.Jump == 0 {
+		c.Jump = 2048
+	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}

@@ -437,6 +437,7 @@ func (r *Replica) tick(now time.Time) {
 	r.tickOutbox(now)
 	r.tickFrozen(now)
 	r.tickFollow(now)
+	r.tickFill(now)
 	r.tickSteward(now)
 	r.tickIdle(now)
 	r.tickRest(now)

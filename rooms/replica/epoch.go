@@ -84,12 +84,19 @@ func (r *Replica) goBack() (turned bool) {
 		r.fail(err)
 		return false
 	}
+	log, err := r.h.loadGap(r.id)
+	if err != nil {
+		r.fail(err)
+		return false
+	}
 	r.ctl = nil
 	clear(r.held)
 	r.heldBytes = 0
 	before := r.chain.Epoch
 	r.mu.Lock()
 	r.chain, r.cert = chain, nil
+	close(r.log.moved)
+	r.log = log
 	if r.directory {
 		r.h.dirAt.Store(chain.Height)
 	}
@@ -116,11 +123,25 @@ func (h *Host) toEpoch(id rooms.RoomID, load func() (*rooms.Chain, error)) (*roo
 
 // cut deletes what the disk holds of a room above a height, but for what its controller promised.
 func (h *Host) cut(id rooms.RoomID, height uint64) {
-	h.cfg.Store.WriteLater([]Change{
+	var changes []Change
+	if log, err := h.loadGap(id); err == nil && log.gap != nil && !h.stands(id, log.gap.Low, height) {
+		height = min(height, log.gap.Low) // nothing leads over the gap any more: it is as if it had never been jumped
+		changes = []Change{{Table: Gaps, Key: id[:]}}
+	}
+	h.cfg.Store.WriteLater(append(changes, []Change{
 		{Table: Decisions, Key: roomKey(id, height+1), To: after(id)},
 		{Table: Snapshots, Key: roomKey(id, height+1), To: after(id)},
 		{Table: Ids, Key: id[:], To: after(id)},
-	})
+	}...))
+}
+
+// stands reports whether the disk holds a snapshot above one height, and up to another.
+func (h *Host) stands(id rooms.RoomID, above, upto uint64) bool {
+	if above >= upto {
+		return false
+	}
+	list, err := h.cfg.Store.Range(Snapshots, roomKey(id, above+1), roomKey(id, upto+1), 1, false)
+	return err == nil && len(list) > 0
 }
 
 // epochStart returns where the chain's epoch starts, and the directory version that made it.

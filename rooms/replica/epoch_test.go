@@ -27,7 +27,7 @@ func (w *world) registered(h *Host, name string) {
 // said returns the texts of a room's log.
 func said(t *testing.T, r *Replica) (out []string) {
 	t.Helper()
-	list, err := r.Events(Query{Limit: 1000, Ops: []rooms.Op{rooms.OpSay, rooms.OpBegin}})
+	list, err := r.Events(t.Context(), Query{Limit: 1000, Ops: []rooms.Op{rooms.OpSay, rooms.OpBegin}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -27,6 +27,11 @@ func (h *Host) Export(ctx context.Context, id rooms.RoomID, w io.Writer) error {
 	if err != nil {
 		return err
 	}
+	if r := h.Get(id); r != nil {
+		if low, _ := r.reach(); low > 1 {
+			return fmt.Errorf("this node is still fetching the room's history: all below height %d is missing; try later, or at another node", low)
+		}
+	}
 	if chain.Height == 0 {
 		return errors.New("this node holds nothing of the room: ask a node that has people in it, or controls it")
 	}

@@ -2,6 +2,8 @@ package replica
 
 import (
 	"context"
+	"encoding/binary"
+	"math"
 	"slices"
 	"time"
 
@@ -132,6 +134,7 @@ func (r *Replica) headFrom(from rooms.NodeID, hd head) {
 		r.setLeader(hd.Leader)
 	}
 	if hd.Height > r.chain.Height {
+		r.claimed = max(r.claimed, hd.Height)
 		r.ahead(from, hd, now)
 	}
 	asked := slices.IndexFunc(r.syncs, func(w *syncWait) bool { return w.nonce == hd.Nonce })
@@ -298,6 +301,9 @@ func (r *Replica) catchUp(from rooms.NodeID) {
 		}
 		return
 	}
+	if r.jump(from, now) {
+		return
+	}
 	ctx, cancel := context.WithTimeout(r.ctx, pullTime)
 	r.pull = pulling{from, now, cancel}
 	req := rooms.Marshal(pull{Room: r.id, For: r.as, After: r.chain.Height})
@@ -333,9 +339,14 @@ func (r *Replica) pulled(from rooms.NodeID, p pulled, list []*rooms.Decision, er
 	}
 	r.applyHeld()
 	r.pull.cancel = nil
-	if r.chain.Height > before && p.Height > r.chain.Height {
-		r.catchUp(from)
+	if r.chain.Height == before || p.Height <= r.chain.Height {
+		return
 	}
+	if r.claimed = max(r.claimed, p.Height); p.Height-r.chain.Height > fetchSpan && !r.mayJumpFrom(from, time.Now()) {
+		r.climb(p.Height)
+		return
+	}
+	r.catchUp(from)
 }
 
 // ServePull answers another node's wish for decisions. It may block on the disk.
@@ -365,23 +376,49 @@ func (h *Host) ServePull(_ context.Context, from rooms.NodeID, req []byte) ([]by
 	if !may {
 		return rooms.Marshal(pulled{Denied: true}), nil
 	}
-	out := pulled{Height: height}
-	next := roomKey(q.Room, q.After+1)
-	for size := 0; len(out.Decisions) < pullCount; {
-		list, err := h.cfg.Store.Range(Decisions, next, after(q.Room), pullStep, false)
+	switch q.Want {
+	case wantProof:
+		p, err := r.serveProof(q.After)
 		if err != nil {
 			return nil, err
 		}
+		return rooms.Marshal(p), nil
+	case wantSnapshot:
+		p, err := h.serveSnapshot(&q)
+		if err != nil {
+			return nil, err
+		}
+		return rooms.Marshal(p), nil
+	}
+	out, err := h.serveLog(&q)
+	if err != nil {
+		return nil, err
+	}
+	out.Height = height
+	return rooms.Marshal(out), nil
+}
+
+// serveLog reads decisions that follow each other, from the one that is wanted first on: none, when it is not here.
+func (h *Host) serveLog(q *pull) (out pulled, err error) {
+	end := after(q.Room)
+	if q.Upto > 0 && q.Upto < math.MaxUint64 {
+		end = roomKey(q.Room, q.Upto+1)
+	}
+	for size, next := 0, q.After+1; len(out.Decisions) < pullCount; {
+		list, err := h.cfg.Store.Range(Decisions, roomKey(q.Room, next), end, pullStep, false)
+		if err != nil {
+			return out, err
+		}
 		for _, e := range list {
-			if size += len(e.Value); size > pullBytes && len(out.Decisions) > 0 {
-				return rooms.Marshal(out), nil
+			if size += len(e.Value); size > pullBytes && len(out.Decisions) > 0 || binary.BigEndian.Uint64(e.Key[len(e.Key)-8:]) != next {
+				return out, nil
 			}
 			out.Decisions = append(out.Decisions, e.Value)
+			next++
 		}
 		if len(list) < pullStep {
 			break
 		}
-		next = append(list[len(list)-1].Key, 0)
 	}
-	return rooms.Marshal(out), nil
+	return out, nil
 }

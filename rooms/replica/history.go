@@ -1,10 +1,12 @@
 package replica
 
 import (
+	"context"
 	"slices"
 	"sort"
 
 	"warren/rooms"
+	"warren/rooms/errs"
 )
 
 // Query selects events of a room's log. Bounds are exclusive; zero: no bound.
@@ -19,26 +21,57 @@ type Query struct {
 // historyStep is how many decisions are read from disk at once.
 const historyStep = 128
 
-// Events returns events of the log in ascending order, as Decision.TalkEvents tells them. It reads the disk.
-func (r *Replica) Events(q Query) ([]rooms.Event, error) {
-	height, _ := r.Head()
-	low, high := uint64(1), height
-	if q.AfterSeq > 0 || q.AfterTime > 0 {
-		n, err := r.search(height, func(h *rooms.Header) bool { return h.Seq > q.AfterSeq && h.Time > q.AfterTime })
-		if err != nil {
-			return nil, err
+// Events returns events of the log in ascending order, as Decision.TalkEvents tells them. It reads the disk. Where the log here is being filled
+// still (gap.go) it waits for what the answer needs, for historyTime at most; errs.Busy: it is not here yet. A part of the newest events that
+// were asked for is an answer too.
+func (r *Replica) Events(ctx context.Context, q Query) ([]rooms.Event, error) {
+	ctx, cancel := context.WithTimeout(ctx, historyTime)
+	defer cancel()
+	for {
+		floor, moved := r.reach()
+		out, whole, err := r.events(q, floor)
+		if err != nil || whole || floor == 1 {
+			return out, err
 		}
-		low = max(1, n-min(n, 1)) // the decision below may hold events behind the bound
+		select {
+		case <-moved:
+		case <-r.done:
+			return nil, errs.Closed
+		case <-ctx.Done():
+			if q.Newest && len(out) > 0 {
+				return out, nil
+			}
+			return nil, errs.Busy
+		}
+	}
+}
+
+// events is Events of the log from the height floor on; whole: what is below would not change the answer.
+func (r *Replica) events(q Query, floor uint64) (out []rooms.Event, whole bool, err error) {
+	height, _ := r.Head()
+	low, high := floor, height
+	if q.AfterSeq > 0 || q.AfterTime > 0 {
+		n, err := r.search(floor, height, func(h *rooms.Header) bool { return h.Seq > q.AfterSeq && h.Time > q.AfterTime })
+		if err != nil {
+			return nil, false, err
+		}
+		low, whole = max(floor, n-min(n, 1)), n > floor // the decision below may hold events behind the bound
 	}
 	if q.BeforeSeq > 0 || q.BeforeTime > 0 {
-		n, err := r.search(height, func(h *rooms.Header) bool {
+		n, err := r.search(floor, height, func(h *rooms.Header) bool {
 			return q.BeforeSeq > 0 && h.Seq+1 >= q.BeforeSeq || q.BeforeTime > 0 && h.Time >= q.BeforeTime
 		})
 		if err != nil {
-			return nil, err
+			return nil, false, err
 		}
 		high = min(height, n)
 	}
+	out, err = r.pick(q, low, high)
+	return out, whole || q.Newest && len(out) >= q.Limit, err
+}
+
+// pick returns the events that a query selects from a range of heights.
+func (r *Replica) pick(q Query, low, high uint64) ([]rooms.Event, error) {
 	var out []rooms.Event
 	for low <= high && len(out) < q.Limit {
 		from, to := low, min(high, low+historyStep-1)
@@ -84,18 +117,22 @@ func (q *Query) fits(e *rooms.Event) bool {
 		(len(q.Ops) == 0 || slices.Contains(q.Ops, e.Op))
 }
 
-// search returns the lowest height whose header fits, height+1 when none does. Headers' Seq and Time never go back, so it halves the range.
-func (r *Replica) search(height uint64, fits func(*rooms.Header) bool) (uint64, error) {
+// search returns the lowest height from floor on whose header fits, height+1 when none does. Headers' Seq and Time never go back, so it halves the
+// range.
+func (r *Replica) search(floor, height uint64, fits func(*rooms.Header) bool) (uint64, error) {
+	if floor > height {
+		return height + 1, nil
+	}
 	var failed error
-	n := sort.Search(int(height), func(i int) bool {
-		list, err := r.decisions(uint64(i)+1, uint64(i)+1)
+	n := sort.Search(int(height-floor+1), func(i int) bool {
+		list, err := r.decisions(uint64(i)+floor, uint64(i)+floor)
 		if err != nil || len(list) == 0 {
 			failed = err
 			return true
 		}
 		return fits(&list[0].Header)
 	})
-	return uint64(n) + 1, failed
+	return uint64(n) + floor, failed
 }
 
 func (r *Replica) decisions(from, to uint64) ([]rooms.Decision, error) {

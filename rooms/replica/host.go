@@ -39,6 +39,7 @@ type Host struct {
 	parked  map[rooms.RoomID]*resting // a copy that is just ending may be among copies, too
 	nextDue int64                     // ms: when the first of them has to be looked at, 0: never
 	loading map[rooms.RoomID]*loading // rooms that are being read from the disk
+	fillers chan struct{}             // a place for each copy that fills its log
 	dir     *Replica
 	readers chan struct{} // tokens of those who read rooms in the background
 
@@ -51,7 +52,7 @@ func New(cfg Config) (*Host, error) {
 	h := &Host{
 		cfg: cfg, from: time.Now(), self: rooms.NodeOf(cfg.Key.Public().(ed25519.PublicKey)), log: cfg.Logger, sigs: newVerified(verifiedEntries),
 		load: load{by: map[rooms.NodeID]int{}}, copies: map[rooms.RoomID]*Replica{}, loading: map[rooms.RoomID]*loading{},
-		parked: map[rooms.RoomID]*resting{}, readers: make(chan struct{}, maxReaders),
+		parked: map[rooms.RoomID]*resting{}, readers: make(chan struct{}, maxReaders), fillers: make(chan struct{}, fillAtOnce),
 	}
 	h.ctx, h.cancel = context.WithCancel(context.Background())
 	id := cfg.Genesis.Directory()
@@ -59,7 +60,7 @@ func New(cfg Config) (*Host, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open the directory: %w", err)
 	}
-	h.dir = h.newReplica(id, chain)
+	h.dir = h.newReplica(id, chain, logState{moved: make(chan struct{})})
 	h.dirAt.Store(chain.Height)
 	h.copies[id] = h.dir
 	return h, nil
@@ -527,7 +528,7 @@ func (h *Host) forget(id rooms.RoomID) {
 	for _, t := range []Table{Decisions, Snapshots, Raft, Ids, Outbox} {
 		changes = append(changes, Change{Table: t, Key: id[:], To: after(id)})
 	}
-	h.cfg.Store.WriteLater(append(changes, Change{Table: Held, Key: id[:]}))
+	h.cfg.Store.WriteLater(append(changes, Change{Table: Held, Key: id[:]}, Change{Table: Gaps, Key: id[:]}))
 }
 
 // directoryMoved tells all rooms that the directory has a new version. Those at rest look for themselves before they do anything.

@@ -26,7 +26,8 @@ func segmentOf(height uint64) uint64 { return (height - 1) / idSegment }
 func firstOf(segment uint64) uint64  { return segment*idSegment + 1 }
 
 // Find returns the event with this public id (rooms.Hash.MsgID), as Decision.TalkEvents tells it, however long ago it was. It reads the disk:
-// the index, and the decision that it points to; where the index has a gap, the log, and mends it. Errors: errs.NotFound, also for what is no id.
+// the index, and the decision that it points to; where the index has a gap, the log, and mends it. Errors: errs.NotFound, also for what is no id; errs.Busy
+// when it is not in that part of the log that is here already.
 func (r *Replica) Find(ctx context.Context, id string) (rooms.Event, error) {
 	want, err := rooms.ParseMsgID(id)
 	if err != nil {
@@ -59,6 +60,9 @@ func (r *Replica) Find(ctx context.Context, id string) (rooms.Event, error) {
 			}
 		}
 		if segment == 0 {
+			if low, _ := r.reach(); low > 1 {
+				return rooms.Event{}, errs.Busy
+			}
 			return rooms.Event{}, errs.NotFound
 		}
 	}

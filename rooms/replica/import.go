@@ -192,25 +192,26 @@ func (i *importer) take() (n int, err error) {
 	if !r.call(func() {
 		defer close(done)
 		for n = 0; n < len(chunk) && chunk[n].Header.Height > r.chain.Height; n++ {
-			if err = r.take(chunk[n]); err != nil {
+			if err = r.takeIn(chunk[n]); err != nil {
 				err = fmt.Errorf("decision %d: %w", chunk[n].Header.Height, err)
 				return
 			}
 		}
 		r.applyHeld()
-	}) {
-		return 0, r.unheard()
+	}) && r.ctx.Err() == nil {
+		return 0, errs.Busy
 	}
 	select {
 	case <-done:
 		return n, err
 	case <-r.done:
-		return 0, errs.Closed
+		i.r, err = r.h.hold(r.id) // it was closed because nobody needed it
+		return 0, err
 	}
 }
 
-// take applies a decision that must be the next one, if it is as it should be.
-func (r *Replica) take(d *rooms.Decision) error {
+// takeIn applies a decision that must be the next one, if it is as it should be.
+func (r *Replica) takeIn(d *rooms.Decision) error {
 	if r.broken != nil {
 		return r.broken
 	}

@@ -282,7 +282,7 @@ func TestWhatWasSaidWhileFrozenOutlivesTheNode(t *testing.T) {
 					seen = append(seen, "ann: under way")
 				}
 				s4.once(t, "dan", seen)
-				evs, err := h.Get(id).Events(Query{Limit: 100, Ops: []rooms.Op{rooms.OpSay}})
+				evs, err := h.Get(id).Events(t.Context(), Query{Limit: 100, Ops: []rooms.Op{rooms.OpSay}})
 				evs = slices.DeleteFunc(evs, func(ev rooms.Event) bool { return ev.Body.(*rooms.Say).Text == "under way" })
 				if err != nil || len(evs) != 3 {
 					t.Fatalf("%d events of the log: %v", len(evs), err)

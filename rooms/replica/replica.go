@@ -31,6 +31,7 @@ type Replica struct {
 	cert   rooms.Certificate // of the head
 	leader rooms.NodeID
 	leads  bool
+	log    logState
 	broken error // the copy cannot go on
 	frozen bool  // no quorum of controllers can be reached, or nothing is ordered for other reasons
 	// charges is what this node's controller has against others.
@@ -62,9 +63,13 @@ type Replica struct {
 	heldBytes  int
 	following
 	pull       pulling
-	dirSeen    uint64    // the directory version that the controller was last told of
-	campaignAt time.Time // when it is this backup's turn to campaign, if the leader is still down then
-	led        time.Time // when a leader was last known
+	claimed    uint64                     // the greatest height that somebody has said the room to be at
+	jumped     map[rooms.NodeID]time.Time // who was asked for a snapshot, and when
+	filling    bool                       // the log's gap is being filled
+	filledAt   time.Time                  // when that stopped last
+	dirSeen    uint64                     // the directory version that the controller was last told of
+	campaignAt time.Time                  // when it is this backup's turn to campaign, if the leader is still down then
+	led        time.Time                  // when a leader was last known
 	lastLed    rooms.NodeID
 	syncs      []*syncWait
 	nonce      uint64
@@ -90,13 +95,13 @@ type syncWait struct {
 	gone   *atomic.Bool
 }
 
-func (h *Host) newReplica(id rooms.RoomID, chain *rooms.Chain) *Replica {
+func (h *Host) newReplica(id rooms.RoomID, chain *rooms.Chain, log logState) *Replica {
 	r := &Replica{
-		h: h, id: id, chain: chain, done: make(chan struct{}),
+		h: h, id: id, chain: chain, log: log, done: make(chan struct{}),
 		in: newInbox(), ticks: make(chan struct{}, 1),
 		watch: map[int]func(*rooms.Event, any){}, signals: map[int]func(rooms.NodeID, []byte){}, freezes: map[int]func(bool){},
 		talks: map[int]func(Provisional){}, rumours: map[rooms.Hash]*rumour{},
-		ledger: h.ledgers.of(id), subs: map[rooms.NodeID]*subscriber{}, held: map[uint64]heldBack{}, lastUse: time.Now(), led: time.Now(), park: parking{active: time.Now()},
+		ledger: h.ledgers.of(id), subs: map[rooms.NodeID]*subscriber{}, held: map[uint64]heldBack{}, jumped: map[rooms.NodeID]time.Time{}, lastUse: time.Now(), led: time.Now(), park: parking{active: time.Now()},
 	}
 	_, r.directory = chain.Machine.(*rooms.Directory)
 	r.ctx, r.cancel = context.WithCancel(h.ctx)

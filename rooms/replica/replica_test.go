@@ -135,6 +135,9 @@ type lan struct {
 	alter  func(from rooms.NodeID, f *frame) bool // changes what somebody sends; false: it gets lost
 	orders atomic.Int64                           // messages between controllers
 	pulls  atomic.Int64
+
+	// onPull stands between who pulls and who serves; nil: nothing does.
+	onPull func(ctx context.Context, from, to rooms.NodeID, req []byte, serve func(context.Context, rooms.NodeID, []byte) ([]byte, error)) ([]byte, error)
 }
 
 type port struct {
@@ -199,6 +202,9 @@ func (p *port) Pull(ctx context.Context, to rooms.NodeID, req []byte) ([]byte, e
 	o := p.peer(to)
 	if o == nil {
 		return nil, errs.Timeout
+	}
+	if f := p.l.onPull; f != nil {
+		return f(ctx, p.id, to, req, o.h.ServePull)
 	}
 	return o.h.ServePull(ctx, p.id, req)
 }

@@ -357,7 +357,7 @@ func TestWakingMeetsParking(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			evs, err := r.Events(Query{Limit: 1000, Ops: []rooms.Op{rooms.OpSay}})
+			evs, err := r.Events(t.Context(), Query{Limit: 1000, Ops: []rooms.Op{rooms.OpSay}})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -76,6 +76,10 @@ func (h *Host) read(id rooms.RoomID, old *Replica, l *loading) (*Replica, error)
 		<-old.done
 	}
 	chain, err := h.open(id) // without the lock: reading a log takes time, and the other rooms go on meanwhile
+	var log logState
+	if err == nil {
+		log, err = h.loadGap(id)
+	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	delete(h.loading, id)
@@ -99,7 +103,7 @@ func (h *Host) read(id rooms.RoomID, old *Replica, l *loading) (*Replica, error)
 		}
 		return nil, err
 	}
-	r := h.newReplica(id, chain)
+	r := h.newReplica(id, chain, log)
 	if e != nil {
 		if e.Height == chain.Height {
 			r.saved = chain.Height // the snapshot that was written when it was parked

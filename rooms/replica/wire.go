@@ -99,11 +99,20 @@ type endorse struct {
 	E     rooms.Endorsement
 }
 
+// What is pulled. Numbers travel: only appended to.
+const (
+	wantLog      = 0 // decisions: pulled
+	wantProof    = 1 // the newest snapshot that can be shown to be right: proved
+	wantSnapshot = 2 // a piece of it: piece
+)
+
 type pull struct {
 	_     struct{} `cbor:",toarray"`
 	Room  rooms.RoomID
 	For   reader
-	After uint64 // height
+	Want  uint8
+	After uint64 // height: the log above it; the snapshot at it. For a proof: of the last change of controllers that the asker's directory shows
+	Upto  uint64 // height up to which the log is wanted, 0: as far as there is; of a snapshot: the offset of the piece
 }
 
 type pulled struct {
@@ -112,6 +121,18 @@ type pulled struct {
 	Unknown   bool
 	Height    uint64 // of the answerer
 	Decisions [][]byte
+}
+
+type proved struct {
+	_      struct{} `cbor:",toarray"`
+	Denied bool
+	Proof  *rooms.Proof // nil: there is no such snapshot
+	Size   uint64       // bytes of it
+}
+
+type piece struct {
+	_    struct{} `cbor:",toarray"`
+	Data []byte   // empty: there is no more, or the snapshot has made way for a later one
 }
 
 func roomKey(room rooms.RoomID, n uint64) []byte {

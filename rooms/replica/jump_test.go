@@ -1,0 +1,296 @@
+package replica
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"warren/rooms"
+	"warren/rooms/archive"
+	"warren/rooms/errs"
+)
+
+type server = func(context.Context, rooms.NodeID, []byte) ([]byte, error)
+
+// jump is from where on a copy takes a state over in these tests, long how many decisions a room has that is worth it.
+const (
+	jump = 300
+	long = 3*snapshotEvery + 40
+)
+
+// longRoom makes four nodes that control a room with a long log. Its first and last messages are known.
+func longRoom(ctx context.Context, t *testing.T) (*world, rooms.RoomID, *Replica) {
+	t.Helper()
+	w := newWorld(t)
+	w.adapt = func(c *Config) { c.Jump = jump }
+	w, id := w.four("lab")
+	r, err := w.hosts["n1"].Open(ctx, id, "", "ann")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.Ask(ctx, "", "ann", &rooms.Enter{}); err != nil {
+		t.Fatal(err)
+	}
+	for i := 0; ; i++ {
+		if n, _ := r.Head(); n >= long {
+			break
+		}
+		if _, err := r.Ask(ctx, "", "ann", &rooms.Say{Text: fmt.Sprint("line ", i)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return w, id, r
+}
+
+// whole waits until the copy's log is complete, and checks every bit of it.
+func (w *world) whole(ctx context.Context, h *Host, id rooms.RoomID) {
+	w.t.Helper()
+	w.eventually("the log is complete", 5*time.Minute, func() bool {
+		low, _ := h.Get(id).reach()
+		return low == 1
+	})
+	var b bytes.Buffer
+	if err := h.Export(ctx, id, &b); err != nil {
+		w.t.Fatal(err)
+	}
+	if rep, err := archive.Verify(&b, w.genesis.ID()); err != nil || rep.Height < long {
+		w.t.Fatalf("what was fetched: %v", err)
+	}
+}
+
+func TestANewcomerIsThereAtOnceAndFillsItsLog(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+		defer cancel()
+		w, id, r := longRoom(ctx, t)
+		defer w.close()
+		var mu sync.Mutex
+		served := map[rooms.NodeID]int{}
+		under, most, hold := 0, 0, make(chan struct{})
+		w.lan.onPull = func(ctx context.Context, from, to rooms.NodeID, req []byte, serve server) ([]byte, error) {
+			var q pull
+			if rooms.Unmarshal(req, &q) == nil && q.Room == id && q.Want == wantLog && q.Upto > 0 {
+				mu.Lock()
+				served[to]++
+				under++
+				most = max(most, under)
+				mu.Unlock()
+				defer func() { mu.Lock(); under--; mu.Unlock() }()
+				select {
+				case <-hold:
+				case <-ctx.Done():
+					return nil, ctx.Err()
+				}
+			}
+			return serve(ctx, from, req)
+		}
+		h := w.join("n5", id)
+		began := time.Now()
+		c, err := h.Open(ctx, id, "", "bob")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if took := time.Since(began); took > 2*time.Second {
+			t.Errorf("the newcomer was there after %v", took)
+		}
+		want, _ := r.Head()
+		low, _ := c.reach()
+		if got, _ := c.Head(); got < want || low < jump {
+			t.Fatalf("the copy is at %d of %d, and its log begins at %d", got, want, low)
+		}
+		// It is of use: talk goes both ways, and what was said last is there.
+		if _, err := c.Ask(ctx, "", "bob", &rooms.Enter{}); err != nil {
+			t.Fatal(err)
+		}
+		if list, err := c.Events(ctx, Query{Newest: true, Limit: 3}); err != nil || len(list) != 3 || list[2].Op != rooms.OpEnter {
+			t.Errorf("the newest events: %d, %v", len(list), err)
+		}
+		// What is not here yet is not passed over in silence.
+		if _, err := c.Events(ctx, Query{Limit: 3}); !errors.Is(err, errs.Busy) {
+			t.Errorf("the oldest events, while they are missing: %v", err)
+		}
+		if err := h.Export(ctx, id, &bytes.Buffer{}); err == nil {
+			t.Error("an archive without a beginning was written")
+		}
+		// It goes down and comes back before the log is complete.
+		w.kill("n5")
+		h = w.start("n5")
+		if c, err = h.Open(ctx, id, "", "bob"); err != nil {
+			t.Fatal(err)
+		}
+		got := make(chan []rooms.Event, 1)
+		go func() {
+			list, err := c.Events(ctx, Query{Limit: 2})
+			if err != nil {
+				t.Error(err)
+			}
+			got <- list
+		}()
+		synctest.Wait()
+		close(hold)
+		if list := <-got; len(list) != 2 || list[0].Op != rooms.OpEnter || list[0].Seq != 1 {
+			t.Errorf("the oldest events are %v", list)
+		}
+		w.whole(ctx, h, id)
+		if most < 2 || most > fetchWindow || len(served) < 2 {
+			t.Errorf("%d questions at once, %d nodes were asked", most, len(served))
+		}
+	})
+}
+
+// TestLyingSources: whoever gives a wrong state, wrong stretches of the log, or no answer, holds nobody up for long and deceives nobody.
+func TestLyingSources(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), 4*time.Hour)
+		defer cancel()
+		w, id, r := longRoom(ctx, t)
+		defer w.close()
+		pieces, spans := func(q *pull) bool { return q.Want == wantSnapshot }, func(q *pull) bool { return q.Want == wantLog && q.Upto > 0 }
+		proofs := func(q *pull) bool { return q.Want == wantProof }
+		spoil := func(f func(b []byte)) func(context.Context, []byte) ([]byte, error) {
+			return func(_ context.Context, b []byte) ([]byte, error) { b = bytes.Clone(b); f(b); return b, nil }
+		}
+		logs := func(f func(d *rooms.Decision)) func(context.Context, []byte) ([]byte, error) {
+			return func(_ context.Context, b []byte) ([]byte, error) {
+				var p pulled
+				if err := rooms.Unmarshal(b, &p); err != nil {
+					return b, err
+				}
+				for i := range p.Decisions {
+					var d rooms.Decision
+					if err := rooms.Unmarshal(p.Decisions[i], &d); err != nil {
+						return nil, err
+					}
+					f(&d)
+					p.Decisions[i] = rooms.Marshal(&d)
+				}
+				return rooms.Marshal(p), nil
+			}
+		}
+		silent := func(ctx context.Context, _ []byte) ([]byte, error) { <-ctx.Done(); return nil, ctx.Err() }
+		for i, lie := range []struct {
+			name string
+			when func(*pull) bool
+			do   func(context.Context, []byte) ([]byte, error)
+		}{
+			{"another state", pieces, spoil(func(b []byte) { b[len(b)/2] ^= 1 })},
+			{"no state", pieces, silent},
+			{"pieces of nothing", pieces, func(context.Context, []byte) ([]byte, error) { return rooms.Marshal(piece{}), nil }},
+			{"a proof with another header", proofs, func(_ context.Context, b []byte) ([]byte, error) {
+				var p proved
+				if err := rooms.Unmarshal(b, &p); err != nil || p.Proof == nil {
+					return b, err
+				}
+				p.Proof.Header.State[0]++
+				return rooms.Marshal(p), nil
+			}},
+			{"nonsense for a proof", proofs, func(context.Context, []byte) ([]byte, error) { return []byte("no"), nil }},
+			{"other words in old decisions", spans, logs(func(d *rooms.Decision) { d.Batch.Requests[0].Body = rooms.Marshal(&rooms.Say{Text: "lie"}) })},
+			{"certificates without worth", spans, logs(func(d *rooms.Decision) {
+				for i := range d.Cert {
+					d.Cert[i] = rooms.SignHeader(d.Header.Hash(), key(fmt.Sprint("nobody", i)))
+				}
+				d.Cert = rooms.MakeCertificate(d.Cert)
+			})},
+			{"certificates cut short", spans, logs(func(d *rooms.Decision) { d.Cert = d.Cert[:1] })},
+			{"no log", spans, silent},
+			{"an empty log", spans, func(context.Context, []byte) ([]byte, error) { return rooms.Marshal(pulled{Height: 1 << 60}), nil }},
+		} {
+			liars := []rooms.NodeID{node("n1"), node("n3")}
+			w.lan.onPull = func(ctx context.Context, from, to rooms.NodeID, req []byte, serve server) ([]byte, error) {
+				var q pull
+				if rooms.Unmarshal(req, &q) != nil || q.Room != id || !slices.Contains(liars, to) || !lie.when(&q) {
+					return serve(ctx, from, req)
+				}
+				b, err := serve(ctx, from, req)
+				if err != nil {
+					return nil, err
+				}
+				return lie.do(ctx, b)
+			}
+			name := fmt.Sprint("m", i)
+			h := w.join(name, id)
+			began := time.Now()
+			c, err := h.Open(ctx, id, "", "bob")
+			if err != nil {
+				t.Fatalf("%s: %v", lie.name, err)
+			}
+			if took := time.Since(began); took > 15*time.Second {
+				t.Errorf("%s: the newcomer was there after %v", lie.name, took)
+			}
+			want, head := r.Head()
+			if got, at := c.Head(); got != want || at != head {
+				t.Errorf("%s: the copy is at %d, %s; the room at %d, %s", lie.name, got, at.Short(), want, head.Short())
+			}
+			w.whole(ctx, h, id)
+			w.kill(name)
+		}
+	})
+}
+
+// TestWhoWatchesMissesNothing: a copy in which somebody is present runs every decision, fetched from several nodes at once.
+func TestWhoWatchesMissesNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+		defer cancel()
+		w := newWorld(t)
+		w.adapt = func(c *Config) { c.Jump = jump }
+		w, id := w.four("lab")
+		defer w.close()
+		h := w.join("n5", id)
+		c, err := h.Open(ctx, id, "", "bob")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := c.Ask(ctx, "", "bob", &rooms.Enter{}); err != nil {
+			t.Fatal(err)
+		}
+		var mu sync.Mutex
+		next, lost := uint64(0), 0
+		defer c.Watch(func(ev *rooms.Event, _ any) {
+			mu.Lock()
+			defer mu.Unlock()
+			if next != 0 && ev.Seq != next {
+				lost++
+			}
+			next = ev.Seq + 1
+		})()
+		w.lan.set(node("n5"), false)
+		r, err := w.hosts["n1"].Open(ctx, id, "", "ann")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := r.Ask(ctx, "", "ann", &rooms.Enter{}); err != nil {
+			t.Fatal(err)
+		}
+		for i := range long {
+			if _, err := r.Ask(ctx, "", "ann", &rooms.Say{Text: fmt.Sprint("line ", i)}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		served := map[rooms.NodeID]int{}
+		w.lan.onPull = func(ctx context.Context, from, to rooms.NodeID, req []byte, serve server) ([]byte, error) {
+			mu.Lock()
+			served[to]++
+			mu.Unlock()
+			return serve(ctx, from, req)
+		}
+		w.lan.set(node("n5"), true)
+		want, _ := r.Head()
+		w.eventually("the copy has caught up", time.Minute, func() bool { n, _ := c.Head(); return n >= want })
+		mu.Lock()
+		defer mu.Unlock()
+		if low, _ := c.reach(); lost != 0 || low != 1 {
+			t.Errorf("%d gaps in what was seen; the log begins at %d", lost, low)
+		}
+		if len(served) < 2 {
+			t.Errorf("only %d nodes were asked", len(served))
+		}
+	})
+}
