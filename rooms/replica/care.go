@@ -38,7 +38,8 @@ func (h *Host) wanted(
 		return away > 1 // one at a time
 	}
 	candidates := placement.Order(id, nodes, people)
-	target := placement.Choose(current, candidates, want, keep, h.alive)
+	fit := slices.DeleteFunc(slices.Clone(candidates), func(n rooms.NodeRecord) bool { return unfit != nil && unfit(n.ID) })
+	target := placement.Choose(current, fit, want, keep, h.alive)
 	if slices.Equal(target, current) && !slices.ContainsFunc(current, func(n rooms.NodeID) bool { return !h.alive(n) }) {
 		target = placement.Relieve(current, candidates, h.self, h.alive)
 	}

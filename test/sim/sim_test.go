@@ -57,3 +57,29 @@ func TestSeedsThatFailedOnce(t *testing.T) {
 		}
 	}
 }
+
+// TestSaboteurs runs each class of dishonest controller. What the honest ones must see of it is asked of all its schedules together: in some of them it
+// never comes to lead.
+func TestSaboteurs(t *testing.T) {
+	unseen := map[string]string{
+		"raft-votes":  "who voted twice is known to nobody else: the second leader of a term is not followed",
+		"raft-commit": "what is committed too early is signed by a quorum, or by nobody",
+		"raft-acks":   "the same",
+		"nothing":     "it is away, like one that has crashed",
+		"deposer":     "its votes find no grounds",
+	}
+	for _, c := range classes {
+		t.Run(c.name, func(t *testing.T) {
+			s := many(9_000, 3, runtime.GOMAXPROCS(0), 0, c.name, false)
+			for _, f := range s.failures {
+				t.Errorf("seed %d: %v", f.seed, f.err)
+			}
+			if s.stats.saboteurs != 3 {
+				t.Errorf("%d saboteurs in 3 schedules", s.stats.saboteurs)
+			}
+			if _, ok := unseen[c.name]; !ok && s.stats.noticed == 0 {
+				t.Error("no honest controller noticed it")
+			}
+		})
+	}
+}
