@@ -28,6 +28,12 @@
 //   - What comes from others is bounded in size and number before it is kept, and checked before etcd raft sees it, which panics on some
 //     nonsense; should it panic all the same, the controller reports itself broken and must be made anew.
 //
+// # Who cheats
+//
+// Each controller judges what the others do (judge.go, vouch.go, censor.go) by what it sees itself, counts it in a [Ledger], tells the others when
+// it has a complaint against the leader (accuse.go), and votes against a living leader only with grounds of its own (forced.go). misdeed.go has the
+// list, with limits.
+//
 // Nothing here reads a clock, the network, the disk or global randomness, and there is no goroutine. Not safe for concurrent use. Disk, network
 // and time are rooms/replica's subject. etcd raft may be imported here alone.
 //

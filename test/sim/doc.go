@@ -19,6 +19,11 @@
 // One world in eight has disks that lie about what they have synced: raft forgets votes and entries, which it cannot bear. Nothing is asked of
 // the room's liveness there, but that no two headers are certified or signed at one height: signatures carry the truth whatever raft does.
 //
+// One world in four has a saboteur among four controllers (saboteur.go has the classes, -saboteur forces one): a node whose controller gets a
+// dishonest part, and which says what it likes. All of the above must hold on the honest nodes; no honest node may want another one replaced; and
+// the room must go on, with the saboteur deposed or replaced, or stand at a height that honest controllers were made to promise differently, which is a
+// new epoch's to solve.
+//
 // Does it catch mistakes? Tried by hand on 22 Nov 2026, each change to rooms/order alone, seeds from 1:
 //
 //   - a certificate from one signature too few (settle): "fewer valid signatures of distinct controllers than a quorum" at seed 4;
