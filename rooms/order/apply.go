@@ -125,6 +125,7 @@ func (c *Controller) run(e *pb.Entry, b *rooms.Batch, view rooms.View) {
 	s.hash = c.chain.Head
 	s.items = c.ordered(e.GetTerm())
 	c.judge(s, e)
+	c.sawBatch(b, e)
 	c.open = append(c.open, s)
 	c.sign(s)
 	c.takeEarly(s)
