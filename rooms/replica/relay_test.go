@@ -86,7 +86,9 @@ func TestWhoFollowsServesOthers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		x := newTree(t, 30)
 		defer x.close()
+		x.lan.mu.Lock()
 		x.lan.delay = time.Millisecond
+		x.lan.mu.Unlock()
 		before := x.lan.pulls.Load()
 		for range 20 {
 			x.everybodyAt(x.say(), 200*time.Millisecond)
