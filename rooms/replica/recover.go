@@ -403,9 +403,9 @@ func (h *Host) Rescue(ctx context.Context, recovery ed25519.PrivateKey) (Recover
 	return out, r.awaitEpoch(ctx, rescue.Epoch, rescue.Start)
 }
 
-// awaitEpoch blocks until the room goes on in that epoch.
+// awaitEpoch blocks until the room goes on in that epoch, and says so.
 func (r *Replica) awaitEpoch(ctx context.Context, epoch, start uint64) error {
-	for st := r.Status(); st.Epoch < epoch || st.Height <= start; st = r.Status() {
+	for st := r.Status(); st.Epoch < epoch || st.Height <= start || st.Frozen; st = r.Status() {
 		select {
 		case <-ctx.Done():
 			return errs.Timeout
