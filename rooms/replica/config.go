@@ -74,8 +74,8 @@ type Config struct {
 	Rest      time.Duration // a room that is at rest and empty for so long leaves memory; default 20 s
 	Away      time.Duration // a controller that is not heard for so long is replaced; default 10 min
 
-	// Jump is how many decisions a copy may lack before it takes another node's state over instead of running them; default 2048: running them
-	// takes longer than a second.
+	// Jump is how many decisions a copy may lack before it takes another node's state over instead of running them; default 1024: running them
+	// takes seconds when they are full.
 	Jump uint64
 
 	// Opened, Applied, Parked and Closed tell about every copy at this node, for indexes; nil: nobody asks. They are called one after the other
@@ -169,7 +169,7 @@ func (c Config) withDefaults() Config {
 	def(&c.Rest, 20*time.Second)
 	def(&c.Away, 10*time.Minute)
 	if c.Jump == 0 {
-		c.Jump = 2048
+		c.Jump = 1024
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
