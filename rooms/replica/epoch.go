@@ -60,7 +60,7 @@ func (r *Replica) turned() {
 	r.h.log.Warn("the room is in a new epoch", "room", r.id.Short(), "epoch", r.chain.Epoch, "start", r.chain.Height)
 	r.wakeUp()
 	r.dropController()
-	r.ending.asking = false
+	r.ending.asking, r.ending.stuckAt, r.ending.since = false, r.chain.Height, time.Now() // the new epoch has its own time to begin
 	r.stew.change, r.stew.gone, r.stew.weighedAt = nil, nil, time.Time{}
 	r.recruit = nil
 	r.source, r.asked = rooms.NodeID{}, time.Time{}
@@ -237,7 +237,7 @@ func (r *Replica) askedToState(from rooms.NodeID, a askState) {
 	}
 	r.wakeUp()
 	if a.For == "" {
-		if !slices.Contains(r.controllers(), from) || !r.wanting() || r.chain.Height != r.ending.stuckAt || time.Since(r.ending.since) < stuckAfter/2 {
+		if !slices.Contains(r.controllers(), from) || !r.wanting() || r.ending.since.IsZero() || r.chain.Height != r.ending.stuckAt || time.Since(r.ending.since) < stuckAfter/2 {
 			return
 		}
 	} else if !r.mayRecover(from, a.For) {
