@@ -31,7 +31,7 @@ func BenchmarkCatchUp(b *testing.B) {
 	}
 	w.kill("n1")
 	w.write(b, rec)
-	h = w.start("n1")
+	w.start("n1")
 	w.admit("n2")
 	h2 := w.start("n2")
 	w.eventually("the newcomer knows the room", time.Minute, func() bool { _, err := h2.record(id); return err == nil })
