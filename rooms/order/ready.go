@@ -109,9 +109,9 @@ func (c *Controller) work(rd *Ready) {
 		c.lead()
 		c.steer()
 		c.propose()
-		progress := c.apply()
+		// What raft has to say comes first: it may have taken a snapshot mark already, in whose place the entries that wait here must not be run.
 		if !c.rn.HasReady() {
-			if !progress {
+			if !c.apply() && !c.rn.HasReady() {
 				break
 			}
 			continue
