@@ -50,8 +50,8 @@ func (c *Controller) tickWaits() {
 		return
 	}
 	lead := c.leader()
-	if lead == c.cfg.Self {
-		c.waits = nil // it is this node's turn
+	if lead == c.cfg.Self || !slices.Contains(c.controllers, c.cfg.Self) {
+		c.waits = nil // it is this node's turn, or none of its business: the leader takes requests from controllers
 		return
 	}
 	counters := c.chain.Machine.Base().Counters
@@ -62,7 +62,7 @@ func (c *Controller) tickWaits() {
 		case counters[n] >= w.r.Counter, c.now-w.since > 10*stallPatience:
 			delete(c.waits, n)
 			continue
-		case lead != c.waitsFor || !heard || w.r.Dir > max(c.chain.Dir, c.dirKnown(c.now-dirPatience)) || c.crowded():
+		case lead != c.waitsFor || !heard || c.behind > c.certified || w.r.Dir > max(c.chain.Dir, c.dirKnown(c.now-dirPatience)) || c.crowded():
 			w.since, w.certified, w.forwarded = c.now, c.certified, false
 			continue
 		}

@@ -56,7 +56,8 @@ func (c *Controller) admit(from rooms.NodeID, r *raftMessage) (bool, error) {
 	t := pb.MessageType(r.Type)
 	st := c.rn.BasicStatus()
 	if (r.Term > st.GetTerm() || t == pb.MsgVote || t == pb.MsgPreVote) && c.shuns(from) {
-		return false, fmt.Errorf("step: %s from %s, against whom there is a complaint", t, from.Short())
+		why := c.cfg.Ledger.complaint(from, c.now)
+		return false, fmt.Errorf("step: %s from %s, against whom there is a complaint: %s: %s", t, from.Short(), why.Misdeed, why.Evidence)
 	}
 	if t == pb.MsgVote && r.Force && r.Term > st.GetTerm() && !c.blindForce && !c.grounds(from) {
 		c.heldVote = &heldVote{from, r, c.ticks}
@@ -73,7 +74,7 @@ func (c *Controller) admit(from rooms.NodeID, r *raftMessage) (bool, error) {
 
 // tickForced looks again at a forced vote that was held back.
 func (c *Controller) tickForced() {
-	if !c.leader().IsZero() {
+	if lead := c.leader(); lead == c.cfg.Self || !lead.IsZero() && c.ticks-c.heard <= c.cfg.ElectionTicks {
 		c.ruled = c.ticks
 	}
 	h := c.heldVote

@@ -52,9 +52,9 @@ func (w *world) makeWishes() {
 			case 1:
 				body = &rooms.Subject{Text: fmt.Sprint("subject ", k)}
 			case 2:
-				body = &rooms.Tag{Add: []string{fmt.Sprint("t", w.rng.IntN(9))}}
+				body = &rooms.Tag{Add: []string{fmt.Sprint("t", w.rng.IntN(9)), fmt.Sprint("w", k)}}
 			case 3:
-				body = &rooms.Kick{Nick: "guest0"}
+				body = &rooms.Kick{Nick: "guest0", Reason: fmt.Sprint(k)} // no two wishes are equal: their requests would be
 			default:
 				body = &rooms.Say{Text: fmt.Sprint("word ", k)}
 			}
