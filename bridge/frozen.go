@@ -41,6 +41,9 @@ type earlyDirect map[rooms.Hash]map[*Session]struct{}
 func (c *channel) frozen(is bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.isFrozen == is {
+		return
+	}
 	c.isFrozen = is
 	for _, t := range c.seats {
 		if t.active {

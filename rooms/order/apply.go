@@ -126,6 +126,7 @@ func (c *Controller) run(e *pb.Entry, b *rooms.Batch, view rooms.View) {
 	s.items = c.ordered(e.GetTerm())
 	c.judge(s, e)
 	c.sawBatch(b, e)
+	c.ran(b)
 	c.open = append(c.open, s)
 	c.sign(s)
 	c.takeEarly(s)

@@ -15,6 +15,10 @@ const (
 	stallPatience  = 10_000 // while it proposes, and nothing is certified
 )
 
+// stallGap is how long nothing may have come to this controller, neither ticks nor messages, before it takes itself for stalled, in ms. An idle room
+// ticks once a second.
+const stallGap = 1_500
+
 // maxWaiting is how many devices' requests a backup watches. Of each only the one whose turn it is: no other can be ordered.
 const maxWaiting = 128
 
@@ -23,19 +27,22 @@ type waiting struct {
 	r         *rooms.Request
 	since     int64  // ms, when the present leader could have had it
 	certified uint64 // height then
-	forwarded bool   // the leader has it from this node
+	forwarded int64  // ms, when the leader was sent it from here; 0: not yet
 }
+
+// again begins anew to wait: what was until now is nobody's fault, or has been told.
+func (w *waiting) again(c *Controller) { w.since, w.certified, w.forwarded = c.now, c.certified, 0 }
 
 // wait notes a request that this node cannot put in order itself. Its author's node sends it to all controllers when the leader gives no
 // verdict: they see to it that the leader has it, and then that it is ordered.
 func (c *Controller) wait(r *rooms.Request) {
-	if c.blind[Censored] || len(r.Body) > rooms.MaxRequest || r.Room != c.chain.Room || r.Counter != c.chain.Machine.Base().Counters[r.Device]+1 {
+	if c.blind[Censored] || r.Room != c.chain.Room || r.Counter != c.chain.Machine.Base().Counters[r.Device]+1 {
 		return
 	}
 	if old := c.waits[r.Device]; old != nil && old.r.Counter == r.Counter || old == nil && len(c.waits) >= maxWaiting {
 		return
 	}
-	if !c.cfg.Verify(r, r.ID()) || !c.mayAuthor(r) {
+	if _, ok := fits(r); !ok || !c.cfg.Verify(r, r.ID()) || !c.mayAuthor(r) {
 		return
 	}
 	if c.waits == nil {
@@ -59,20 +66,22 @@ func (c *Controller) tickWaits() {
 	for _, n := range sortedNodes(c.waits) {
 		w := c.waits[n]
 		switch {
-		case counters[n] >= w.r.Counter, c.now-w.since > 10*stallPatience:
+		case counters[n] >= w.r.Counter, c.now-w.since > 10*stallPatience, !c.mayAuthor(w.r):
 			delete(c.waits, n)
 			continue
 		case lead != c.waitsFor || !heard || c.behind > c.certified || w.r.Dir > max(c.chain.Dir, c.dirKnown(c.now-dirPatience)) || c.crowded():
-			w.since, w.certified, w.forwarded = c.now, c.certified, false
+			w.again(c)
 			continue
 		}
 		age := c.now - w.since
-		if !w.forwarded && age >= censorPatience/2 {
-			w.forwarded = true
+		if w.forwarded == 0 && age >= censorPatience/2 {
+			w.forwarded = c.now
 			c.send(lead, &envelope{Submit: w.r})
 		}
 		evidence := fmt.Sprintf("request %s of %s, counter %d, waits for %d s", w.r.ID().Short(), n.Short(), w.r.Counter, age/1000)
 		switch moves := c.certified > w.certified; {
+		case w.forwarded == 0 || c.now-w.forwarded < censorPatience/2:
+			continue // it may be on its way
 		case age >= censorPatience && (moves || c.still()):
 			c.note(lead, Censored, evidence)
 		case age >= stallPatience && !moves:
@@ -80,9 +89,30 @@ func (c *Controller) tickWaits() {
 		default:
 			continue
 		}
-		w.since, w.certified, w.forwarded = c.now, c.certified, false
+		w.again(c)
 	}
 	c.waitsFor = lead
+}
+
+// ran forgets what waited here and has been put in order, whatever the verdict: one that takes no counter leaves it as it was.
+func (c *Controller) ran(b *rooms.Batch) {
+	if len(c.waits) == 0 {
+		return
+	}
+	for i := range b.Requests {
+		r := &b.Requests[i]
+		if w := c.waits[r.Device]; w != nil && w.r.Counter == r.Counter && w.r.ID() == r.ID() {
+			delete(c.waits, r.Device)
+		}
+	}
+}
+
+// stalled says that this node itself was not at work for a while, by its own clock: nothing that it missed meanwhile is anybody's fault.
+func (c *Controller) stalled() {
+	for _, w := range c.waits {
+		w.again(c)
+	}
+	c.watch.contact = c.now
 }
 
 // still reports whether nothing is under way that this node knows of: whoever leads has no reason to let requests wait.

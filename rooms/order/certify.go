@@ -47,12 +47,13 @@ func (c *Controller) sign(s *step) {
 		return
 	}
 	height := s.header.Height
-	if before, ok := c.signed[height]; c.ended && before != s.hash {
+	if before, ok := c.signed[height]; c.ended && before.Header != s.hash {
 		return
 	} else if !ok {
-		c.signed[height] = s.hash
-		c.records = append(c.records, Record{Signed: &Signed{Epoch: s.header.Epoch, Height: height, Header: s.hash}})
-	} else if before != s.hash {
+		promise := Signed{Epoch: s.header.Epoch, Height: height, Header: s.hash, Change: !slices.Equal(s.controllers, s.after)}
+		c.signed[height] = promise
+		c.records = append(c.records, Record{Signed: &promise})
+	} else if before.Header != s.hash {
 		c.fail(fmt.Errorf("%w: this node signed another header at height %d before", ErrDiverged, height))
 		return
 	}
@@ -271,10 +272,12 @@ func (c *Controller) settle() {
 
 // raise moves the certified head up by one.
 func (c *Controller) raise(height uint64, head rooms.Hash, cert rooms.Certificate, controllers []rooms.NodeID) {
+	if len(cert) >= rooms.Quorum(len(c.controllers)) { // what a new epoch carries over has the directory's word instead: nobody else would take it for a certificate
+		c.recent[height] = recentCert{head, cert}
+	}
 	c.certified, c.certHead, c.controllers = height, head, controllers
 	delete(c.signed, height)
 	delete(c.early, height)
-	c.recent[height] = recentCert{head, cert}
 	delete(c.recent, height-min(height, recentCerts))
 	if c.behind <= c.certified {
 		c.behind = 0

@@ -103,7 +103,7 @@ func New(cfg Config) (c *Controller, err error) {
 	c = &Controller{
 		cfg: cfg, chain: cfg.Chain, certified: cfg.Chain.Height, certHead: cfg.Chain.Head,
 		controllers: cfg.Chain.Machine.Base().Controllers,
-		signed:      map[uint64]rooms.Hash{}, early: map[uint64]map[rooms.NodeID]earlySign{}, recent: map[uint64]recentCert{},
+		signed:      map[uint64]Signed{}, early: map[uint64]map[rooms.NodeID]earlySign{}, recent: map[uint64]recentCert{},
 		devices: map[rooms.NodeID]*deviceQueue{}, queued: map[rooms.Hash]bool{}, known: map[uint64]Member{},
 		hellos: map[rooms.NodeID]uint64{}, snapTicks: map[uint64]int{},
 	}
@@ -119,7 +119,7 @@ func New(cfg Config) (c *Controller, err error) {
 	}
 	for _, s := range stored.Signed {
 		if s.Epoch == c.chain.Epoch && s.Height > c.certified && s.Height != EndOfEpoch {
-			c.signed[s.Height] = s.Header
+			c.signed[s.Height] = s
 		}
 	}
 	if stored, err = c.ofThisEpoch(stored); err != nil {
@@ -153,7 +153,7 @@ func (c *Controller) born(old *Restored) (*Restored, error) {
 	}
 	r := &Restored{}
 	c.records = append(c.records, Record{Born: &life})
-	if c.chain.Epoch > 1 { // also when this node gave no statement: it knows of the new epoch now
+	if c.chain.Epoch > 1 && !c.ended { // also when this node gave no statement: it knows of the new epoch now. A later end is on disk in the same place
 		c.records = append(c.records, Record{Signed: &Signed{Epoch: c.chain.Epoch - 1, Height: EndOfEpoch}})
 	}
 	if c.cfg.Founding {

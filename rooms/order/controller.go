@@ -42,7 +42,7 @@ type Controller struct {
 	certHead    rooms.Hash
 	controllers []rooms.NodeID // in force after the certified head
 	open        []*step        // open[i] is at height certified+1+i
-	signed      map[uint64]rooms.Hash
+	signed      map[uint64]Signed
 	early       map[uint64]map[rooms.NodeID]earlySign // by height above chain.Height
 	recent      map[uint64]recentCert                 // the last recentCerts certificates
 
@@ -274,7 +274,13 @@ func (c *Controller) viewAt(version uint64) (rooms.View, bool) {
 func (c *Controller) leads() bool { return c.rn.BasicStatus().RaftState == raft.StateLeader }
 
 // clock remembers the time. It never goes back.
-func (c *Controller) clock(nowMS int64) { c.now = max(c.now, nowMS) }
+func (c *Controller) clock(nowMS int64) {
+	gap := nowMS - c.now
+	c.now = max(c.now, nowMS)
+	if gap > stallGap {
+		c.stalled()
+	}
+}
 
 func (c *Controller) resetTimer() {
 	c.elapsed, c.timeout = 0, c.cfg.ElectionTicks+c.cfg.Rand(c.cfg.ElectionTicks)

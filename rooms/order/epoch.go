@@ -59,15 +59,10 @@ func (c *Controller) Ended() bool { return c.endStored }
 // Promises returns what this controller has signed above the certified head, in this life or an earlier one, ascending by height.
 func (c *Controller) Promises() []rooms.Promise {
 	var out []rooms.Promise
-	for height, h := range c.signed {
-		if height <= c.certified {
-			continue
+	for height, s := range c.signed {
+		if height > c.certified {
+			out = append(out, rooms.Promise{Height: height, Header: s.Header, Change: s.Change})
 		}
-		p := rooms.Promise{Height: height, Header: h}
-		if s := c.step(height); s != nil && s.hash == h {
-			p.Change = !slices.Equal(s.controllers, s.after)
-		}
-		out = append(out, p)
 	}
 	slices.SortFunc(out, func(a, b rooms.Promise) int {
 		if a.Height < b.Height {

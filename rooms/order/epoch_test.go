@@ -227,6 +227,31 @@ func TestTheEndOfAnEpochSurvivesARestart(t *testing.T) {
 	}
 }
 
+// TestANewLifeAfterTheEndKeepsIt: a disk has one place for the end of an epoch, so a life that begins after a node's statement must not write there that
+// the epoch before it has ended.
+func TestANewLifeAfterTheEndKeepsIt(t *testing.T) {
+	c := newCluster(t, 4, 4)
+	c.say(1)
+	c.newEpoch()
+	c.say(1)
+	h := c.hosts[1]
+	h.ctl.End()
+	h.turn()
+	for range 2 {
+		h.ctl, h.disk = nil, h.disk.Drop()
+		var last []order.Signed // as the disk has them: one for each height
+		for _, s := range h.disk.Signed {
+			last = append(slices.DeleteFunc(last, func(o order.Signed) bool { return o.Height == s.Height }), s)
+		}
+		h.disk.Signed = last
+		h.start()
+		if !h.ctl.Ended() {
+			t.Fatal("it has forgotten")
+		}
+		h.turn()
+	}
+}
+
 // TestAChainBehindTheStoredEpoch: raft state of an epoch to which the chain has not come is no use yet, and nothing is signed with it.
 func TestAChainBehindTheStoredEpoch(t *testing.T) {
 	c := newCluster(t, 3, 3)

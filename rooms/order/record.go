@@ -93,6 +93,7 @@ type Signed struct {
 	Epoch  uint64
 	Height uint64
 	Header rooms.Hash
+	Change bool // it changes who controls the room: what a statement must tell, also in a life that has not run the batch
 }
 
 // Record is one thing to store durably; exactly one field is set.

@@ -2,6 +2,7 @@ package order_test
 
 import (
 	"slices"
+	"strings"
 	"testing"
 
 	"warren/rooms"
@@ -354,6 +355,38 @@ func TestCensoredRequestIsOrdered(t *testing.T) {
 				t.Errorf("others talk: %v, defence off: %v; ordered: %v", author, off, ordered)
 			}
 		}
+	}
+}
+
+// TestALeaderIsNotBlamedForWhatItMustRefuse: anybody can send all controllers a request that is too large, or that loses its author's right while it
+// waits; nor is it the leader's fault that a backup itself stood still.
+func TestALeaderIsNotBlamedForWhatItMustRefuse(t *testing.T) {
+	for name, pause := range map[string]int64{"too large": 0, "this node stood still": 8_000} {
+		t.Run(name, func(t *testing.T) {
+			tr := newTrial(t, order.Switches{})
+			tr.crown()
+			r := tr.request(2, "two", &rooms.Enter{View: "test"})
+			if pause == 0 {
+				large := rooms.NewRequest(tr.room, "", strings.Repeat("x", 5000), &rooms.Enter{View: "test"})
+				large.Counter = r.Counter
+				large.Sign(key(2))
+				r = &large
+			}
+			for k := range 80 {
+				for _, h := range tr.honest() {
+					h.ctl.Submit(tr.now, r)
+				}
+				if pause > 0 && k == 2 {
+					tr.now += pause
+				}
+				if tr.tick(1); tr.has(r) {
+					break
+				}
+			}
+			if tr.charged(order.Censored, false) {
+				t.Error("the leader is blamed")
+			}
+		})
 	}
 }
 

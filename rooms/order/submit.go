@@ -59,20 +59,18 @@ func (c *Controller) submit(r *rooms.Request) Answer {
 		}
 		return Answer{Kind: errs.Frozen}
 	}
-	if len(r.Body) > rooms.MaxRequest || len(r.Account)+len(r.Nick)+len(r.Sig) > 4096 {
+	size, ok := fits(r)
+	if !ok {
 		return Answer{Kind: errs.TooLarge}
 	}
 	if r.Room != c.chain.Room {
 		return Answer{Kind: errs.Invalid}
 	}
-	it := &item{r: r, id: r.ID(), size: len(rooms.Marshal(r)), at: c.now}
+	it := &item{r: r, id: r.ID(), size: size, at: c.now}
 	if c.queued[it.id] {
 		return Answer{Queued: true}
 	}
-	switch {
-	case it.size > rooms.MaxRequest:
-		return Answer{Kind: errs.TooLarge}
-	case !c.cfg.Verify(r, it.id) || !c.mayAuthor(r):
+	if !c.cfg.Verify(r, it.id) || !c.mayAuthor(r) {
 		return Answer{Kind: errs.Void}
 	}
 	if want := c.expected(r.Device); r.Counter != want {
@@ -92,6 +90,19 @@ func (c *Controller) submit(r *rooms.Request) Answer {
 	d.last, d.n = r.Counter, d.n+1
 	return Answer{Queued: true}
 }
+
+// fits returns a request's size in bytes, and whether it is small enough to be ordered. Backups ask the same: they must not blame a leader for what
+// it has to refuse.
+func fits(r *rooms.Request) (size int, ok bool) {
+	if len(r.Body) > rooms.MaxRequest || len(r.Account)+len(r.Nick)+len(r.Sig) > maxNames {
+		return 0, false
+	}
+	size = len(rooms.Marshal(r))
+	return size, size <= rooms.MaxRequest
+}
+
+// maxNames bounds a request's account, nick and signature, in bytes, before it is encoded.
+const maxNames = 4096
 
 // Expected returns the counter that the device's next request must carry, as far as this controller knows.
 func (c *Controller) Expected(device rooms.NodeID) uint64 { return c.expected(device) }
@@ -247,7 +258,7 @@ func (c *Controller) take() []*item {
 		if !seen {
 			want = c.chain.Machine.Base().Counters[d] + 1 + c.underWay(d)
 		}
-		if it.r.Counter != want {
+		if it.r.Counter != want || it.r.Dir > 0 && !c.mayAuthor(it.r) { // it may have waited for the version that shows that it has no right
 			c.qBytes -= it.size
 			c.giveBack(it)
 			continue

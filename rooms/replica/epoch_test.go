@@ -129,7 +129,7 @@ func TestTheWorstDay(t *testing.T) {
 			w.start(n)
 		}
 		w.eventually("the room has enough controllers again", 5*time.Minute, func() bool {
-			return len(r1.Status().Controllers) >= 3 && len(h1.Dir().Status().Controllers) >= 3
+			return len(r1.Status().Controllers) >= 3 && len(h1.Dir().Status().Controllers) >= 3 && sealed(r1) && sealed(h1.Dir())
 		})
 		w.kill("n1")
 		w.eventually("it bears the loss of the one that was left", 2*time.Minute, func() bool {

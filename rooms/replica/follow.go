@@ -113,9 +113,9 @@ func (r *Replica) tell(to rooms.NodeID, kind uint8, data []byte) bool {
 }
 
 func (r *Replica) sendHead(to rooms.NodeID, nonce uint64, may bool) {
-	hd := head{Nonce: nonce, Denied: !may}
+	hd := head{Nonce: nonce, Denied: !may, Sure: r.leads}
 	if may {
-		hd.Height, hd.Leader, hd.Sure = r.chain.Height, r.leader, r.leads
+		hd.Height, hd.Leader = r.chain.Height, r.leader
 	}
 	r.tell(to, frameHead, rooms.Marshal(hd))
 	r.tellRescue(to)
@@ -138,11 +138,11 @@ func (r *Replica) headFrom(from rooms.NodeID, hd head) {
 		r.ahead(from, hd, now)
 	}
 	asked := slices.IndexFunc(r.syncs, func(w *syncWait) bool { return w.nonce == hd.Nonce })
-	if asked < 0 || !hd.Denied && !hd.Sure {
-		return
+	if asked < 0 || !hd.Sure {
+		return // also a refusal: another controller may not know yet of a newcomer, or of a right
 	}
 	as := r.syncs[asked].as
-	if hd.Sure {
+	if !hd.Denied {
 		r.as = as
 	}
 	var denied []*syncWait

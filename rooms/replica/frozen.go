@@ -82,20 +82,22 @@ func (r *Replica) frozenSyncs() {
 	}
 }
 
-// WatchFrozen calls f when the room freezes (no quorum of its controllers can be reached: nothing is ordered) and when it thaws; at once when
-// it is frozen now. f must not block.
+// WatchFrozen calls f when the room freezes (no quorum of its controllers can be reached: nothing is ordered) and when it thaws; soon when
+// it is frozen now, perhaps twice. f must not block.
 func (r *Replica) WatchFrozen(f func(frozen bool)) (stop func()) {
-	r.mu.RLock()
-	now := r.frozen
-	r.mu.RUnlock()
 	r.watchMu.Lock()
 	id := r.nextID
 	r.nextID++
 	r.freezes[id] = f
 	r.watchMu.Unlock()
-	if now {
-		f(true)
-	}
+	r.must(func() { // by the loop, so that no change between asking and registering is missed, and none overtakes another
+		r.watchMu.Lock()
+		_, still := r.freezes[id]
+		r.watchMu.Unlock()
+		if still && r.frozen {
+			f(true)
+		}
+	})
 	return func() {
 		r.watchMu.Lock()
 		defer r.watchMu.Unlock()

@@ -249,8 +249,8 @@ func (h *Host) hold(id rooms.RoomID) (*Replica, error) {
 func (h *Host) wake(id rooms.RoomID) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if !h.closed && h.copies[id] == nil && h.loading[id] == nil {
-		h.begin(id, nil)
+	if r := h.copies[id]; !h.closed && h.loading[id] == nil && (r == nil || r.ctx.Err() != nil) {
+		h.begin(id, r) // once the copy that is ending has ended
 	}
 }
 

@@ -135,7 +135,7 @@ func (r *Replica) tickRest(now time.Time) {
 
 // restful reports whether nobody here or at another node uses this copy of a room that this node controls.
 func (r *Replica) restful() bool {
-	return r.ctl != nil && r.broken == nil && slices.Contains(r.controllers(), r.h.self) && r.recruit == nil && r.waking == nil &&
+	return r.ctl != nil && r.broken == nil && r.log.gap == nil && slices.Contains(r.controllers(), r.h.self) && r.recruit == nil && r.waking == nil &&
 		len(r.subs)+len(r.held)+len(r.out.pending)+len(r.syncs) == 0 && !r.pull.under() && r.watchers() == 0
 }
 

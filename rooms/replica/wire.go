@@ -63,7 +63,7 @@ type head struct {
 	Height uint64
 	Leader rooms.NodeID
 	Nonce  uint64 // of the askHead it answers, or 0
-	Denied bool   // the asker may not read the room
+	Denied bool   // the asker may not read the room, as far as the sender knows
 	Sure   bool   // the sender leads the room: nothing above Height was acknowledged
 }
 

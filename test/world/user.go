@@ -103,10 +103,17 @@ func (u *User) login() error {
 	return errs.Busy
 }
 
+// joinPatience is for how long somebody tries to enter a room that is frozen.
+const joinPatience = 15 * time.Second
+
 // Join enters a room, which is made when there is none of that name. A guest whose nick is taken goes in as nick~node, as the bridges do it.
 func (u *User) Join(room string) *Seat {
 	u.w.t.Helper()
 	s, err := u.TryJoin(room)
+	for end := time.Now().Add(joinPatience); errors.Is(err, errs.Frozen) && time.Now().Before(end); {
+		time.Sleep(time.Second) // virtual: people try again when they read that the room is frozen, as while nodes are just coming up
+		s, err = u.TryJoin(room)
+	}
 	if err != nil {
 		u.w.tell()
 		u.w.t.Fatalf("%s joins %s on %s: %v", u.Name, room, u.node.Name, err)
