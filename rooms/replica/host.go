@@ -268,17 +268,20 @@ func (h *Host) open(id rooms.RoomID) (*rooms.Chain, error) {
 	if err != nil {
 		return nil, err
 	}
-	chain, err := h.toEpoch(id, func() (*rooms.Chain, error) {
-		chain, err := h.loadChain(id, func() rooms.Machine { return rooms.NewState(rec) })
-		if err == nil {
-			chain.Learn(h.view(h.dirHeight()))
-		}
-		return chain, err
-	})
+	chain, err := h.toEpoch(id, func() (*rooms.Chain, error) { return h.asStored(rec) })
 	if err != nil {
 		return nil, fmt.Errorf("open #%s: %w", rec.Name, err)
 	}
 	return chain, nil
+}
+
+// asStored reads a room from the disk as it lies there. It may hold what an epoch has put aside: see toEpoch.
+func (h *Host) asStored(rec rooms.RoomRecord) (*rooms.Chain, error) {
+	chain, err := h.loadChain(rec.ID, func() rooms.Machine { return rooms.NewState(rec) })
+	if err == nil {
+		chain.Learn(h.view(h.dirHeight()))
+	}
+	return chain, err
 }
 
 // ended takes a copy off the list.

@@ -109,9 +109,16 @@ func (h *Host) View(id rooms.RoomID, f func(*rooms.State)) bool {
 	if e == nil {
 		return false
 	}
-	chain, err := h.open(id)
+	rec, err := h.record(id)
+	if err != nil {
+		return false
+	}
+	chain, err := h.asStored(rec) // who only looks cuts nothing off: the room may be waking in a new epoch just now
 	if err != nil {
 		h.log.Warn("a parked room cannot be read", "room", id.Short(), "err", err)
+		return false
+	}
+	if _, over := chain.Overrun(); over {
 		return false
 	}
 	f(chain.Machine.(*rooms.State))
