@@ -8,7 +8,7 @@ import (
 )
 
 // newEpoch judges everything that can be judged without the room's state. What needs it, the right of the account that recovers a room, every
-// replica judges when it comes to the start (Chain.turn).
+// replica judges when it comes there (Chain.judge); the directory's controllers judge it by what they know before they endorse that others are silent.
 func (d *Directory) newEpoch(ctx *context, r *Request, b *NewEpoch) errs.Kind {
 	rec, ok := d.Rooms[b.Room]
 	switch {
@@ -29,6 +29,8 @@ func (d *Directory) newEpoch(ctx *context, r *Request, b *NewEpoch) errs.Kind {
 			return errs.Invalid
 		}
 		switch err := rec.CheckStatement(s); {
+		case s.For != r.Account:
+			return errs.Void // given for something else
 		case errors.Is(err, ErrStale):
 			return errs.Stale
 		case err != nil:
@@ -58,7 +60,7 @@ func (d *Directory) newEpoch(ctx *context, r *Request, b *NewEpoch) errs.Kind {
 			return errs.Denied
 		}
 		if len(t.Silent) > 0 {
-			if _, ok := endorsedBy(b.Silent, d.B.Controllers, ctx.room, KindSilent, SilentThing(rec.ID, rec.Epoch(), t.Silent), ctx.time, -1); !ok {
+			if _, ok := endorsedBy(b.Silent, d.B.Controllers, ctx.room, KindSilent, SilentThing(rec.ID, rec.Epoch(), r.Account, t.Silent), ctx.time, -1); !ok {
 				return errs.Denied
 			}
 		}

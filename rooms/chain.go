@@ -89,6 +89,8 @@ type Chain struct {
 
 	ahead   []EpochRecord // epochs that it knows of and has not come to, ascending; learned anew after a restart
 	rescues []Rescue      // the same, of the directory
+	rightly uint64        // of those that accounts had made, the newest that is found to be rightful
+	void    uint64        // the first that is not: it and all after it are no epochs; 0: none is known
 }
 
 // Errors of Accept.

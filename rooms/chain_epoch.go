@@ -39,22 +39,83 @@ func (c *Chain) LearnRescue(r *Rescue) bool {
 func (c *Chain) later(list []EpochRecord) bool {
 	c.ahead = nil
 	for i := range list {
-		if list[i].Epoch > c.Epoch {
+		if list[i].Epoch > c.Epoch && (c.void == 0 || list[i].Epoch < c.void) {
 			c.ahead = append(c.ahead, list[i])
 		}
 	}
 	return c.turn()
 }
 
+// judge asks of the epochs that accounts had made whether those had the right to, as soon as the chain holds all that is certified below: it is the
+// state that everybody has. One by somebody who had no right is none, nor is what the directory built on it: the room goes on in its old epoch.
+func (c *Chain) judge() {
+	for i := range c.ahead {
+		e := &c.ahead[i]
+		if c.Height < e.proven() || c.overruns(e) {
+			return
+		}
+		if !c.settle(e, c) {
+			return
+		}
+	}
+}
+
+// settle judges one epoch by the state of another chain of the same room, or of this one, and strikes it out when it is none.
+func (c *Chain) settle(e *EpochRecord, by *Chain) bool {
+	s, ok := by.Machine.(*State)
+	if !ok || !c.doubts(e) {
+		return true
+	}
+	if s.mayRecover(e.By, by.Time) {
+		c.rightly = e.Epoch
+		return true
+	}
+	c.void = e.Epoch
+	c.ahead = slices.DeleteFunc(slices.Clone(c.ahead), func(o EpochRecord) bool { return o.Epoch >= c.void })
+	return false
+}
+
+// doubts reports whether an epoch was made by an account whose right is not judged yet.
+func (c *Chain) doubts(e *EpochRecord) bool { return e.By != "" && e.Epoch > c.rightly }
+
+func (c *Chain) overruns(e *EpochRecord) bool {
+	return e.Start < c.Height || e.Start == c.Height && e.Head != c.Head
+}
+
+// overrun returns the first known epoch above whose start the chain holds decisions, or others than it starts with; nil: none.
+func (c *Chain) overrun() *EpochRecord {
+	for i := range c.ahead {
+		if c.overruns(&c.ahead[i]) {
+			return &c.ahead[i]
+		}
+	}
+	return nil
+}
+
+// Doubt returns the height at which the right of an account must be judged (Judge) before the chain is taken back to the start of the epoch which that
+// account had made. false: nothing is to be judged.
+func (c *Chain) Doubt() (height uint64, doubt bool) {
+	if e := c.overrun(); e != nil && c.doubts(e) {
+		return e.proven(), true
+	}
+	return 0, false
+}
+
+// Judge settles the doubt by the room as it was at that height. Who has not kept that gives the nearest state above that there is, at worst the chain's
+// own: nothing is taken back for somebody who has no right there.
+func (c *Chain) Judge(was *Chain) {
+	if e := c.overrun(); e != nil {
+		c.settle(e, was)
+	}
+}
+
 // turn moves the chain on to the newest known epoch that starts where it stands.
 func (c *Chain) turn() bool {
+	c.judge()
 	for i := len(c.ahead) - 1; i >= 0; i-- {
 		e := &c.ahead[i]
 		if e.Start != c.Height || e.Head != c.Head {
 			continue
-		}
-		if s, ok := c.Machine.(*State); ok && e.By != "" && !s.mayRecover(e.By, c.Time) {
-			continue // made by somebody who had no right to: for all who hold the state there, it is no epoch
 		}
 		b := c.Machine.Base()
 		b.Controllers, b.Since = slices.Clone(e.Controllers), e.Start+1
@@ -71,14 +132,20 @@ func (c *Chain) turn() bool {
 }
 
 // Overrun returns the height down to which the chain must be taken back: it holds decisions above the start of an epoch that it learned of, or
-// others than that epoch starts with. false: it need not.
+// others than that epoch starts with. false: it need not, or there is a Doubt.
 func (c *Chain) Overrun() (start uint64, over bool) {
-	for i := range c.ahead {
-		if e := &c.ahead[i]; e.Start < c.Height || e.Start == c.Height && e.Head != c.Head {
-			return e.Start, true
-		}
+	if e := c.overrun(); e != nil && !c.doubts(e) {
+		return e.Start, true
 	}
 	return 0, false
+}
+
+// Carried returns the headers up to start that count as certified without a certificate, by the word of the directory.
+func (c *Chain) Carried() (start uint64, headers []Hash) {
+	if len(c.ahead) == 0 || c.doubts(&c.ahead[0]) {
+		return 0, nil
+	}
+	return c.ahead[0].Start, c.ahead[0].Carried
 }
 
 // Ahead returns the known epochs that the chain has not come to, ascending.

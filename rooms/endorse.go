@@ -73,9 +73,10 @@ func (b *Reconfigure) Thing() Hash {
 	return hashOf("warren/reconfigure/1", []any{b.Since, b.Controllers})
 }
 
-// SilentThing is what the endorsements cover that these controllers of a room (sorted) are not heard and give no statement at the end of its epoch.
-func SilentThing(room RoomID, epoch uint64, nodes []NodeID) Hash {
-	return hashOf("warren/silent/1", []any{room, epoch, nodes})
+// SilentThing is what the endorsements cover that these controllers of a room (sorted) are not heard and give no statement at the end of its epoch,
+// which the account is to end.
+func SilentThing(room RoomID, epoch uint64, account string, nodes []NodeID) Hash {
+	return hashOf("warren/silent/1", []any{room, epoch, account, nodes})
 }
 
 // Consent is a newcomer's signed "I hold this room up to this height and will control it".

@@ -32,6 +32,7 @@ type Statement struct {
 	_        struct{} `cbor:",toarray"`
 	Node     NodeID
 	Epoch    uint64      // in which it signs nothing more
+	For      string      // the account for whose recovery of the room it is given; empty: for the controllers to begin anew by themselves
 	Since    uint64      // Base.Since of its certified state: the last change of controllers that it knows
 	Height   uint64      // of the highest header that it knows as certified
 	Head     Hash        // of that header
@@ -46,6 +47,7 @@ type statedThing struct {
 	Room     RoomID
 	Node     NodeID
 	Epoch    uint64
+	For      string
 	Since    uint64
 	Height   uint64
 	Head     Hash
@@ -54,7 +56,7 @@ type statedThing struct {
 
 func (s *Statement) digest(room RoomID) Hash {
 	return hashOf("warren/statement/1", statedThing{
-		Room: room, Node: s.Node, Epoch: s.Epoch, Since: s.Since, Height: s.Height, Head: s.Head, Promises: s.Promises,
+		Room: room, Node: s.Node, Epoch: s.Epoch, For: s.For, Since: s.Since, Height: s.Height, Head: s.Head, Promises: s.Promises,
 	})
 }
 
@@ -78,6 +80,9 @@ type EpochRecord struct {
 	Silent      []NodeID // those of them who gave no statement
 	By          string   // the account that had it made, by its right to manage the room; empty: the statements sufficed
 }
+
+// proven returns the height below the headers that are carried over: all up to there is certified.
+func (e *EpochRecord) proven() uint64 { return e.Start - min(e.Start, uint64(len(e.Carried))) }
 
 // Epoch returns the number of the room's newest epoch.
 func (r *RoomRecord) Epoch() uint64 {

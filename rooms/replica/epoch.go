@@ -2,7 +2,9 @@ package replica
 
 import (
 	"context"
+	"errors"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -38,6 +40,12 @@ func (r *Replica) learn() {
 
 // followEpoch goes the way to the newest epoch that the chain knows of: back, when the copy holds what was not carried over; on, when it lacks something.
 func (r *Replica) followEpoch(turned bool) {
+	if _, doubt := r.chain.Doubt(); doubt {
+		if err := r.h.settleDoubts(r.chain, &r.mu); err != nil {
+			r.fail(err)
+			return
+		}
+	}
 	if _, over := r.chain.Overrun(); over {
 		turned = r.goBack() || turned
 	}
@@ -49,8 +57,8 @@ func (r *Replica) followEpoch(turned bool) {
 		return
 	}
 	r.wakeUp()
-	if e := &ahead[0]; r.ctl != nil {
-		r.ctl.Carry(e.Start, e.Carried)
+	if start, headers := r.chain.Carried(); r.ctl != nil {
+		r.ctl.Carry(start, headers)
 	}
 	r.hurry() // others have what is below the start
 }
@@ -113,11 +121,40 @@ func (h *Host) toEpoch(id rooms.RoomID, load func() (*rooms.Chain, error)) (*roo
 		if err != nil {
 			return nil, err
 		}
+		if err := h.settleDoubts(chain, &sync.Mutex{}); err != nil {
+			return nil, err
+		}
 		start, over := chain.Overrun()
 		if !over {
 			return chain, nil
 		}
 		h.cut(id, min(start, chain.Height-1))
+	}
+}
+
+// settleDoubts has it judged whether the epochs that would take the chain back were made rightfully, before anything is cut off. mu guards the chain.
+// It blocks on the disk.
+func (h *Host) settleDoubts(chain *rooms.Chain, mu sync.Locker) error {
+	for {
+		height, doubt := chain.Doubt()
+		if !doubt {
+			return nil
+		}
+		rec, err := h.record(chain.Room)
+		if err != nil {
+			return err
+		}
+		was, err := h.loadUpTo(chain.Room, height, func() rooms.Machine { return rooms.NewState(rec) })
+		switch {
+		case errors.Is(err, rooms.ErrGap):
+			was = chain // the log does not reach down to there
+		case err != nil:
+			return err
+		}
+		mu.Lock()
+		chain.Judge(was)
+		mu.Unlock()
+		h.log.Warn("somebody had the room begin anew below what is here", "room", chain.Room.Short(), "height", height)
 	}
 }
 
@@ -218,7 +255,7 @@ func (r *Replica) askStatements() {
 	data := rooms.Marshal(askState{Epoch: r.chain.Epoch, For: r.ending.account})
 	for _, c := range r.controllers() {
 		if c == r.h.self {
-			if s, ok := r.statement(); ok {
+			if s, ok := r.statement(r.ending.account); ok {
 				r.ending.got[c] = s
 			}
 		} else if _, ok := r.ending.got[c]; !ok {
@@ -243,7 +280,7 @@ func (r *Replica) askedToState(from rooms.NodeID, a askState) {
 	} else if !r.mayRecover(from, a.For) {
 		return
 	}
-	if s, ok := r.statement(); ok {
+	if s, ok := r.statement(a.For); ok {
 		r.tell(from, frameStatement, rooms.Marshal(s))
 	}
 }
@@ -267,8 +304,8 @@ func (r *Replica) heardControllers() (n int) {
 	return n
 }
 
-// statement ends the epoch at this controller and returns its statement. false: that is not durable yet, or the copy lags behind; it is asked again.
-func (r *Replica) statement() (s rooms.Statement, ok bool) {
+// statement ends the epoch at this controller and returns its statement, for an account or for nobody. false: that is not durable yet, or the copy lags behind; it is asked again.
+func (r *Replica) statement(account string) (s rooms.Statement, ok bool) {
 	if r.ctl == nil {
 		return s, false
 	}
@@ -278,7 +315,7 @@ func (r *Replica) statement() (s rooms.Statement, ok bool) {
 		return s, false
 	}
 	s = rooms.Statement{
-		Epoch: r.chain.Epoch, Since: r.chain.Machine.Base().Since, Height: r.chain.Height, Head: r.chain.Head, Promises: r.ctl.Promises(),
+		Epoch: r.chain.Epoch, For: account, Since: r.chain.Machine.Base().Since, Height: r.chain.Height, Head: r.chain.Head, Promises: r.ctl.Promises(),
 	}
 	if s.Height > rec.Floor {
 		if s.Header, s.Cert, ok = r.proof(); !ok {
@@ -301,7 +338,7 @@ func (r *Replica) proof() (*rooms.Header, rooms.Certificate, bool) {
 // stated takes a controller's statement.
 func (r *Replica) stated(from rooms.NodeID, s rooms.Statement) {
 	rec, err := r.h.record(r.id)
-	if !r.ending.asking || err != nil || s.Node != from || rec.CheckStatement(&s) != nil {
+	if !r.ending.asking || err != nil || s.Node != from || s.For != r.ending.account || rec.CheckStatement(&s) != nil {
 		return
 	}
 	r.ending.got[from] = s

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -295,8 +296,14 @@ func (h *Host) ended(r *Replica) {
 
 // loadChain restores a chain from the newest snapshot on disk and the decisions after it. They were verified before they were written.
 func (h *Host) loadChain(id rooms.RoomID, found func() rooms.Machine) (*rooms.Chain, error) {
+	return h.loadUpTo(id, math.MaxUint64-1, found)
+}
+
+// loadUpTo restores a chain as it was at a height, or at the highest on disk below. ErrGap: the log does not reach down that far.
+func (h *Host) loadUpTo(id rooms.RoomID, height uint64, found func() rooms.Machine) (*rooms.Chain, error) {
 	chain := rooms.NewChain(id, found())
-	snaps, err := h.cfg.Store.Range(Snapshots, id[:], after(id), 1, true)
+	end := roomKey(id, height+1)
+	snaps, err := h.cfg.Store.Range(Snapshots, id[:], end, 1, true)
 	if err != nil {
 		return nil, err
 	}
@@ -306,7 +313,7 @@ func (h *Host) loadChain(id rooms.RoomID, found func() rooms.Machine) (*rooms.Ch
 		}
 	}
 	for {
-		list, err := h.cfg.Store.Range(Decisions, roomKey(id, chain.Height+1), after(id), pullCount, false)
+		list, err := h.cfg.Store.Range(Decisions, roomKey(id, chain.Height+1), end, pullCount, false)
 		if err != nil {
 			return nil, err
 		}

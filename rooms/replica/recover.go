@@ -130,7 +130,7 @@ func (h *Host) Recover(ctx context.Context, id rooms.RoomID, account string) (Re
 		return out, err
 	}
 	if len(tally.Silent) > 0 {
-		if body.Silent, err = h.endorseSilent(ctx, id, s.Epoch, tally.Silent); err != nil {
+		if body.Silent, err = h.endorseSilent(ctx, id, s.Epoch, account, tally.Silent); err != nil {
 			return out, err
 		}
 	}
@@ -225,6 +225,7 @@ type silentBody struct {
 	_     struct{} `cbor:",toarray"`
 	Room  rooms.RoomID
 	Epoch uint64
+	For   string // the account that recovers the room
 	Nodes []rooms.NodeID
 }
 
@@ -246,7 +247,7 @@ func (s *silence) take(e endorse) {
 // endorsesSilence judges by what this node hears itself.
 func (r *Replica) endorsesSilence(from rooms.NodeID, data []byte) (thing rooms.Hash, ok bool) {
 	var b silentBody
-	if !r.directory || !r.h.inside(from) || rooms.Unmarshal(data, &b) != nil || len(b.Nodes) > rooms.MaxControllers {
+	if !r.directory || !r.h.inside(from) || rooms.Unmarshal(data, &b) != nil || !r.h.mayEndEpoch(from, &b) {
 		return thing, false
 	}
 	for _, n := range b.Nodes {
@@ -254,19 +255,51 @@ func (r *Replica) endorsesSilence(from rooms.NodeID, data []byte) (thing rooms.H
 			return thing, false
 		}
 	}
-	return rooms.SilentThing(b.Room, b.Epoch, b.Nodes), true
+	return rooms.SilentThing(b.Room, b.Epoch, b.For, b.Nodes), true
+}
+
+// mayEndEpoch reports whether these can be the controllers of the room's present epoch, and whether the account speaks through that node and manages the
+// room: as it stands here or, without a copy, as it was made. It may block on the disk.
+func (h *Host) mayEndEpoch(from rooms.NodeID, b *silentBody) bool {
+	rec, err := h.record(b.Room)
+	if err != nil || b.Epoch != rec.Epoch() || len(b.Nodes) > len(rec.Now) {
+		return false
+	}
+	sorted := slices.Clone(b.Nodes)
+	rooms.SortNodes(sorted)
+	if !slices.Equal(sorted, b.Nodes) || len(slices.Compact(sorted)) != len(b.Nodes) {
+		return false
+	}
+	for _, n := range b.Nodes {
+		if !slices.Contains(rec.Now, n) {
+			return false
+		}
+	}
+	signs := false
+	h.Directory(func(d *rooms.Directory) { signs = d.Now().Signs(b.For, from) })
+	if !signs {
+		return false
+	}
+	who := perms.Account(b.For)
+	manages := false
+	if !h.View(b.Room, func(st *rooms.State) {
+		manages = st.Decide(perms.Subject{Principal: who}, perms.Manage, nil, h.Now(), nil).OK
+	}) {
+		return rec.Maker == who
+	}
+	return manages
 }
 
 // endorseSilent has a quorum of the directory's controllers endorse that these nodes are not heard.
-func (h *Host) endorseSilent(ctx context.Context, room rooms.RoomID, epoch uint64, nodes []rooms.NodeID) ([]rooms.Endorsement, error) {
-	body := rooms.Marshal(silentBody{Room: room, Epoch: epoch, Nodes: nodes})
+func (h *Host) endorseSilent(ctx context.Context, room rooms.RoomID, epoch uint64, account string, nodes []rooms.NodeID) ([]rooms.Endorsement, error) {
+	body := rooms.Marshal(silentBody{Room: room, Epoch: epoch, For: account, Nodes: nodes})
 	s := &h.silence
 	s.mu.Lock()
 	if s.got != nil {
 		s.mu.Unlock()
 		return nil, errs.Busy
 	}
-	s.thing, s.got = rooms.SilentThing(room, epoch, nodes), map[rooms.NodeID]rooms.Endorsement{}
+	s.thing, s.got = rooms.SilentThing(room, epoch, account, nodes), map[rooms.NodeID]rooms.Endorsement{}
 	s.mu.Unlock()
 	defer func() {
 		s.mu.Lock()

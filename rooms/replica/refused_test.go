@@ -1,0 +1,115 @@
+package replica
+
+import (
+	"context"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"warren/rooms"
+)
+
+// TestRecoveryWithoutRightChangesNothing: the directory made a new epoch by the will of somebody who does not manage the room, since its controllers
+// were misled. Every copy keeps what it has, before and after a restart, and the room goes on in its old epoch.
+func TestRecoveryWithoutRightChangesNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		defer w.close()
+		h1 := w.start("n1")
+		w.admit("n2")
+		h2 := w.start("n2")
+		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+		defer cancel()
+		w.registered(h1, "alice")
+		w.registered(h2, "eve")
+		id, err := h1.Create(ctx, "alice", "", rooms.CreateRoom{Name: "hall"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		r1, err := h1.Open(ctx, id, "alice", "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		ask := func(r *Replica, b rooms.Body) {
+			t.Helper()
+			if _, err := r.Ask(ctx, "alice", "alice", b); err != nil {
+				t.Fatalf("%T: %v", b, err)
+			}
+		}
+		ask(r1, &rooms.Enter{})
+		ask(r1, &rooms.Say{Text: "before"})
+		w.eventually("the other node knows the room", time.Minute, func() bool {
+			_, err := h2.record(id)
+			return err == nil
+		})
+		if _, err := h2.Open(ctx, id, "eve", ""); err != nil {
+			t.Fatal(err)
+		}
+		rec, err := h2.record(id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for name, tt := range map[string]struct {
+			b    silentBody
+			from rooms.NodeID
+			want bool
+		}{
+			"by who manages":        {silentBody{Room: id, Epoch: 1, For: "alice", Nodes: rec.Now}, h1.Self(), true},
+			"by who does not":       {silentBody{Room: id, Epoch: 1, For: "eve", Nodes: rec.Now}, h2.Self(), false},
+			"by nobody":             {silentBody{Room: id, Epoch: 1, Nodes: rec.Now}, h2.Self(), false},
+			"in another's name":     {silentBody{Room: id, Epoch: 1, For: "alice", Nodes: rec.Now}, h2.Self(), false},
+			"of another epoch":      {silentBody{Room: id, Epoch: 2, For: "alice", Nodes: rec.Now}, h1.Self(), false},
+			"of no room":            {silentBody{Epoch: 1, For: "alice", Nodes: rec.Now}, h1.Self(), false},
+			"of who does not order": {silentBody{Room: id, Epoch: 1, For: "alice", Nodes: []rooms.NodeID{node("n9")}}, h1.Self(), false},
+			"of one twice":          {silentBody{Room: id, Epoch: 1, For: "alice", Nodes: []rooms.NodeID{rec.Now[0], rec.Now[0]}}, h1.Self(), false},
+		} {
+			if got := h1.mayEndEpoch(tt.from, &tt.b); got != tt.want {
+				t.Errorf("an end of the epoch %s: %v", name, got)
+			}
+		}
+		body := &rooms.NewEpoch{Room: id, Epoch: 2}
+		thing := rooms.SilentThing(id, 1, "eve", rec.Now)
+		for _, c := range h1.Dir().Status().Controllers {
+			body.Silent = append(body.Silent, rooms.Endorse(h1.Dir().id, rooms.KindSilent, thing, h1.Now(), key(w.name(c))))
+		}
+		if _, err := h2.Dir().Ask(ctx, "eve", "", body); err != nil {
+			t.Fatal(err)
+		}
+		want := []string{"before"}
+		same := func(when string) {
+			t.Helper()
+			w.eventually("both copies are the same "+when, time.Minute, func() bool {
+				a, b := w.hosts["n1"].Get(id), w.hosts["n2"].Get(id)
+				return a != nil && b != nil && a.Status().Head == b.Status().Head
+			})
+			for name, h := range w.hosts {
+				r := h.Get(id)
+				if r.Status().Epoch != 1 || !slices.Equal(said(t, r), want) {
+					t.Fatalf("%s: %s holds %q in epoch %d, want %q", when, name, said(t, r), r.Status().Epoch, want)
+				}
+			}
+		}
+		w.eventually("the directory shows it everywhere", time.Minute, func() bool {
+			a, _ := h1.record(id)
+			b, _ := h2.record(id)
+			return a.Epoch() == 2 && b.Epoch() == 2
+		})
+		ask(r1, &rooms.Say{Text: "after"})
+		want = append(want, "after")
+		same("after the recovery")
+		for _, n := range []string{"n2", "n1"} {
+			w.kill(n)
+			h := w.start(n)
+			as := map[string]string{"n1": "alice", "n2": "eve"}[n]
+			if _, err := h.Open(ctx, id, as, ""); err != nil && n == "n1" {
+				t.Fatal(err)
+			}
+		}
+		same("after a restart")
+		ask(w.hosts["n1"].Get(id), &rooms.Enter{})
+		ask(w.hosts["n1"].Get(id), &rooms.Say{Text: "on"})
+		want = append(want, "on")
+		same("at the end")
+	})
+}
