@@ -2,6 +2,7 @@ package rooms
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -28,11 +29,16 @@ func (c *Chain) LearnRescue(r *Rescue) bool {
 	if !ok || r.Epoch <= c.Epoch || !r.OK(&d.Genesis) {
 		return false
 	}
-	if i := slices.IndexFunc(c.ahead, func(e EpochRecord) bool { return e.Epoch >= r.Epoch }); i >= 0 {
-		return false // known, or overtaken
+	i, known := slices.BinarySearchFunc(c.rescues, r.Epoch, func(o Rescue, epoch uint64) int { return cmp.Compare(o.Epoch, epoch) })
+	if known {
+		return false
 	}
-	c.rescues = append(c.rescues, *r)
-	return c.later(append(slices.Clone(c.ahead), r.record()))
+	c.rescues = slices.Insert(slices.Clone(c.rescues), i, *r) // later ones may have been heard of before
+	ahead := make([]EpochRecord, len(c.rescues))
+	for j := range c.rescues {
+		ahead[j] = c.rescues[j].record()
+	}
+	return c.later(ahead)
 }
 
 // later takes a list of epochs, ascending.
@@ -122,7 +128,8 @@ func (c *Chain) turn() bool {
 		c.Epoch, c.Dir = e.Epoch, max(c.Dir, e.From)
 		if d, ok := c.Machine.(*Directory); ok {
 			j := slices.IndexFunc(c.rescues, func(r Rescue) bool { return r.Epoch == e.Epoch })
-			d.Rescues = append(slices.Clone(d.Rescues), c.rescues[j])
+			begun := slices.DeleteFunc(slices.Clone(d.Rescues), func(r Rescue) bool { return r.Start >= e.Start })
+			d.Rescues = append(begun, c.rescues[j]) // one that no decision began leaves no trace: not everybody was told of it
 			c.rescues = c.rescues[j+1:]
 		}
 		c.ahead = slices.Clone(c.ahead[i+1:])

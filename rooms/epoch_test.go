@@ -548,6 +548,56 @@ func TestRescue(t *testing.T) {
 	}
 }
 
+// TestTwoRescues: who slept through two of them comes to the newest, in whatever order it is told, or if it finds one of them in the log only.
+func TestTwoRescues(t *testing.T) {
+	w := newWorld(t)
+	snap := w.dir.Snapshot()
+	by3 := func(c *Chain, b Body) *Decision {
+		batch := Batch{Epoch: c.Epoch, Time: w.now, Requests: []Request{w.uncounted(c, who{node: "n3"}, b)}}
+		h, v, _ := c.Run(&batch, nil, VerifySignature)
+		return &Decision{Header: h, Batch: batch, Verdicts: v, Cert: certify(h.Hash(), "n3")}
+	}
+	var list []*Decision
+	var rescues []Rescue
+	for _, epoch := range []uint64{2, 3} {
+		r := Rescue{Epoch: epoch, Start: w.dir.Height, Head: w.dir.Head, Controllers: ids("n3")}
+		r.Sign(w.dir.Room, key("recovery"))
+		if !w.dir.LearnRescue(&r) {
+			t.Fatal("it is not followed")
+		}
+		rescues = append(rescues, r)
+		list = append(list, by3(w.dir, w.dir.Beginning(nil)), by3(w.dir, &AdmitNode{Node: id(fmt.Sprint("m", epoch)), Name: fmt.Sprint("m", epoch)}))
+	}
+	for name, told := range map[string][]Rescue{
+		"of both": rescues, "of the newest first": {rescues[1], rescues[0]}, "of the newest only": rescues[1:], "of none": nil,
+	} {
+		c, _ := RestoreChain(snap)
+		for i := range told {
+			c.LearnRescue(&told[i])
+		}
+		for _, d := range list {
+			if err := c.Check(d); err != nil {
+				t.Fatalf("told %s: height %d: %v", name, d.Header.Height, err)
+			}
+			if _, err := c.Accept(d, nil, VerifySignature); err != nil {
+				t.Fatalf("told %s: %v", name, err)
+			}
+		}
+		if StateDigest(c.Machine) != StateDigest(w.dir.Machine) {
+			t.Errorf("told %s, it comes to another state", name)
+		}
+	}
+	old, _ := RestoreChain(snap)
+	for i := range 4 {
+		w.decide(old, n1, &AdmitNode{Node: id(fmt.Sprint("k", i)), Name: fmt.Sprint("k", i)}, "n1")
+	}
+	old.LearnRescue(&rescues[1])
+	old.LearnRescue(&rescues[0])
+	if start, over := old.Overrun(); !over || start != rescues[0].Start {
+		t.Errorf("who lived on in the first epoch must go back to %d: %v", start, over)
+	}
+}
+
 // TestStatementsNeverDropWhatIsCertified draws what controllers really signed, f of them in any way they like, and what some of them say about it, those
 // f whatever they like. If the statements suffice, everything that has a real quorum is in the new epoch.
 func TestStatementsNeverDropWhatIsCertified(t *testing.T) {

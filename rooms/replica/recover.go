@@ -3,8 +3,10 @@ package replica
 import (
 	"context"
 	"crypto/ed25519"
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"sync"
 	"time"
@@ -338,8 +340,10 @@ func (h *Host) endorseSilent(ctx context.Context, room rooms.RoomID, epoch uint6
 	return nil, ErrStillThere
 }
 
-// rescueKey is where the newest rescue of the directory lies, in the table Held.
-func rescueKey(directory rooms.RoomID) []byte { return append(directory[:], "rescue"...) }
+// rescueKey is where the rescue of the directory that began an epoch lies, in the table Held. They sort by the epoch.
+func rescueKey(directory rooms.RoomID, epoch uint64) []byte {
+	return binary.BigEndian.AppendUint64(append(directory[:], "rescue"...), epoch)
+}
 
 // openDirectory reads the directory from the disk, in its newest epoch.
 func (h *Host) openDirectory() (*rooms.Chain, error) {
@@ -349,13 +353,15 @@ func (h *Host) openDirectory() (*rooms.Chain, error) {
 		if err != nil {
 			return nil, err
 		}
-		data, err := h.cfg.Store.Get(Held, rescueKey(id))
+		list, err := h.cfg.Store.Range(Held, rescueKey(id, chain.Epoch+1), rescueKey(id, math.MaxUint64), rooms.MaxEpochs, false)
 		if err != nil {
 			return nil, err
 		}
-		var rescue rooms.Rescue
-		if data != nil && rooms.Unmarshal(data, &rescue) == nil {
-			chain.LearnRescue(&rescue)
+		for _, e := range list {
+			var rescue rooms.Rescue
+			if rooms.Unmarshal(e.Value, &rescue) == nil {
+				chain.LearnRescue(&rescue)
+			}
 		}
 		return chain, nil
 	})
@@ -367,11 +373,11 @@ func (r *Replica) rescued(rescue *rooms.Rescue) {
 		return
 	}
 	for _, e := range r.chain.Ahead() {
-		if e.Epoch >= rescue.Epoch {
+		if e.Epoch == rescue.Epoch {
 			return
 		}
 	}
-	if err := r.h.cfg.Store.Write([]Change{{Table: Held, Key: rescueKey(r.id), Value: rooms.Marshal(rescue)}}); err != nil {
+	if err := r.h.cfg.Store.Write([]Change{{Table: Held, Key: rescueKey(r.id, rescue.Epoch), Value: rooms.Marshal(rescue)}}); err != nil {
 		r.fail(fmt.Errorf("store: %w", err))
 		return
 	}
@@ -382,15 +388,17 @@ func (r *Replica) rescued(rescue *rooms.Rescue) {
 	r.tellRescue(r.h.others()...)
 }
 
-// tellRescue tells nodes of the directory's newest epoch, if it is not the first: they may have lived on in an older one.
+// tellRescue tells nodes of all epochs of the directory after its first, ascending: they may have lived on in an older one, and have slept through some.
 func (r *Replica) tellRescue(to ...rooms.NodeID) {
 	d, ok := r.chain.Machine.(*rooms.Directory)
-	if !ok || len(d.Rescues) == 0 {
+	if !ok {
 		return
 	}
-	data := rooms.Marshal(d.Rescues[len(d.Rescues)-1])
-	for _, n := range to {
-		r.tell(n, frameRescue, data)
+	for i := range d.Rescues {
+		data := rooms.Marshal(d.Rescues[i])
+		for _, n := range to {
+			r.tell(n, frameRescue, data)
+		}
 	}
 }
 
