@@ -78,7 +78,9 @@ func (r *Replica) frame(f inFrame) {
 		var e endorse
 		if rooms.Unmarshal(f.Data, &e) == nil && e.E.Node == f.from {
 			if e.Kind == rooms.KindSilent && r.directory {
-				r.h.silence.take(e)
+				if slices.Contains(r.controllers(), f.from) { // nobody else was asked, and there is room for no more
+					r.h.silence.take(e)
+				}
 			} else {
 				r.stew.endorsed(r, e)
 			}
