@@ -22,8 +22,7 @@ const silence = 5 * time.Second
 func TestStop(t *testing.T) {
 	n := startDemo(t)
 	n.at(2).account(t, "xena") // SCRAM needs the keys that lie there
-	const room = "#lobby"
-	leader := n.roomLedBy(room, n.at(3), n.at(4))
+	room, leader := n.roomLedBy(n.at(3), n.at(4))
 	scout := dialIRC(t, n.at(1), "scout", "")
 	scout.join(room)
 	muc := room[1:] + "@" + n.MUC
