@@ -212,32 +212,6 @@ func (r *Replica) leaveStale() {
 	}
 }
 
-// releaseSyncs answers who waited for a height that is reached, and forgets who has gone away.
-func (r *Replica) releaseSyncs() {
-	if len(r.syncs) == 0 {
-		return
-	}
-	var ready []*syncWait
-	r.syncs = slices.DeleteFunc(r.syncs, func(w *syncWait) bool {
-		if w.known && r.chain.Height >= w.height {
-			ready = append(ready, w)
-			return true
-		}
-		return w.gone.Load()
-	})
-	for _, w := range ready {
-		w.done(nil)
-	}
-}
-
-func (r *Replica) failSyncs(err error) {
-	list := r.syncs
-	r.syncs = nil
-	for _, w := range list {
-		w.done(err)
-	}
-}
-
 // kindError turns a verdict into an error.
 func kindError(k errs.Kind) error {
 	if k == errs.OK {

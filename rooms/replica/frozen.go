@@ -1,11 +1,9 @@
 package replica
 
 import (
-	"slices"
 	"time"
 
 	"warren/rooms"
-	"warren/rooms/errs"
 )
 
 // tickFrozen says aloud when the room cannot order anything, and when it can again: fewer controllers than a quorum are heard, or a wish of
@@ -66,20 +64,6 @@ func (r *Replica) heardQuorum(list []rooms.NodeID) bool {
 		}
 	}
 	return len(list) > 0 && heard >= rooms.Quorum(len(list))
-}
-
-// frozenSyncs lets nobody wait for what nobody can tell.
-func (r *Replica) frozenSyncs() {
-	var gone []*syncWait
-	r.syncs = slices.DeleteFunc(r.syncs, func(w *syncWait) bool {
-		if !w.own {
-			gone = append(gone, w)
-		}
-		return !w.own
-	})
-	for _, w := range gone {
-		w.done(errs.Frozen)
-	}
 }
 
 // WatchFrozen calls f when the room freezes (no quorum of its controllers can be reached: nothing is ordered) and when it thaws; soon when

@@ -6,7 +6,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"warren/perms"
 	"warren/rooms"
 	"warren/rooms/errs"
 	"warren/rooms/order"
@@ -83,16 +82,6 @@ type Replica struct {
 	parked     bool    // it ends because it is parked
 	lastUse    time.Time
 	saved      uint64 // height of the snapshot on disk
-}
-
-type syncWait struct {
-	as     reader // on whose behalf it is asked
-	own    bool   // the copy itself asks: it waits also while the room is frozen
-	nonce  uint64 // answers to this question count, or to a later one on the same behalf
-	height uint64
-	known  bool
-	done   func(error) // in the copy's goroutine
-	gone   *atomic.Bool
 }
 
 func (h *Host) newReplica(id rooms.RoomID, chain *rooms.Chain, log logState) *Replica {
@@ -280,68 +269,12 @@ func (r *Replica) Status() Status {
 	return s
 }
 
-// Sync blocks until all that the room had ordered when it was called is applied here. Errors: errs.Denied when this node may not read the
-// room, errs.Frozen when no controller answered before ctx ended.
-func (r *Replica) Sync(ctx context.Context) error { return r.syncAs(ctx, nil) }
-
-// syncAs is Sync on behalf of somebody (nil: of whom the copy is kept for).
-func (r *Replica) syncAs(ctx context.Context, as *reader) error {
-	ch := make(chan error, 1)
-	w := &syncWait{done: func(err error) { ch <- err }, gone: &atomic.Bool{}}
-	if !r.call(func() {
-		w.as = r.as
-		if as != nil {
-			w.as = *as
-		}
-		r.sync(w)
-	}) {
-		return r.unheard()
-	}
-	select {
-	case err := <-ch:
-		return err
-	case <-ctx.Done():
-		w.gone.Store(true)
-		return errs.Frozen
-	case <-r.done:
-		return errs.Closed
-	}
-}
-
 // unheard says why a call was not taken.
 func (r *Replica) unheard() error {
 	if r.ctx.Err() != nil {
 		return errs.Closed
 	}
 	return errs.Busy
-}
-
-// mayRead reports whether a node may have the log on behalf of who it names.
-func (r *Replica) mayRead(node rooms.NodeID, as reader) bool {
-	if !r.h.inside(node) {
-		return false
-	}
-	if r.directory {
-		return true
-	}
-	for _, c := range r.chain.Machine.Base().Controllers {
-		if c == node {
-			return true
-		}
-	}
-	if r.stew.wants(node) {
-		return true
-	}
-	st := r.chain.Machine.(*rooms.State)
-	var groups rooms.View
-	r.h.Directory(func(d *rooms.Directory) {
-		groups = d.Now()
-		if as.Account != "" && !groups.Signs(as.Account, node) {
-			as = reader{Nick: as.Nick}
-		}
-	})
-	who := st.SubjectOf(as.Account, as.Nick, node)
-	return st.Decide(who, perms.Read, nil, r.h.Now(), nil).OK
 }
 
 func (r *Replica) controllers() []rooms.NodeID { return r.chain.Machine.Base().Controllers }
@@ -359,4 +292,40 @@ func (r *Replica) setLeader(n rooms.NodeID) {
 		r.out.resendSoon()
 		r.askAgain = len(r.syncs) > 0
 	}
+}
+
+// tick lets time pass.
+func (r *Replica) tick(now time.Time) {
+	if parked := r.tickPark(now); r.ctl != nil && !parked {
+		// A loaded machine loses ticks. One missed tick is one less towards an election: late is better than needless.
+		r.ctl.Tick(now.UnixMilli())
+		r.foundTogether(now)
+		r.tickCampaign(now)
+		r.tickWaking(now)
+		r.setLeader(r.ledBy())
+		r.tickLedger()
+	}
+	if r.newestDir() != r.dirSeen {
+		r.directoryAdvanced()
+	}
+	r.tickOutbox(now)
+	r.tickFrozen(now)
+	r.tickFollow(now)
+	r.tickFill(now)
+	r.tickSteward(now)
+	r.tickIdle(now)
+	r.tickRest(now)
+}
+
+// tickIdle closes a copy that nobody here needs: no controller, nobody who watches, no wish under way.
+func (r *Replica) tickIdle(now time.Time) {
+	if r.directory || r.ctl != nil || r.recruit != nil || r.watchers() > 0 || len(r.out.pending) > 0 || len(r.syncs) > 0 {
+		r.lastUse = now
+		return
+	}
+	if now.Sub(r.lastUse) < idleClose {
+		return
+	}
+	r.h.cfg.Store.WriteLater([]Change{{Table: Held, Key: r.id[:]}})
+	r.cancel() // who wants it meanwhile waits until it has ended
 }

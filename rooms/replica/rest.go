@@ -171,3 +171,45 @@ func (h *Host) dueAt(ms int64) {
 		h.nextDue = ms
 	}
 }
+
+// showParked tells of the parked rooms that hold something to be found.
+func (h *Host) showParked() {
+	if h.cfg.Opened == nil {
+		return
+	}
+	var ids []rooms.RoomID
+	h.mu.Lock()
+	for id, e := range h.parked {
+		if e.Tagged {
+			ids = append(ids, id)
+		}
+	}
+	h.mu.Unlock()
+	for _, id := range ids {
+		if h.ctx.Err() != nil {
+			return
+		}
+		h.show(id)
+	}
+}
+
+// show tells of one parked room; it cannot be woken meanwhile, so that what is told of it comes in order.
+func (h *Host) show(id rooms.RoomID) {
+	h.mu.Lock()
+	if h.closed || h.parked[id] == nil || h.loading[id] != nil {
+		h.mu.Unlock()
+		return // it tells of itself
+	}
+	l := &loading{done: make(chan struct{})}
+	h.loading[id] = l
+	h.mu.Unlock()
+	h.cfg.Opened(id)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	delete(h.loading, id)
+	close(l.done)
+	if len(l.frames) > 0 && !h.closed {
+		h.begin(id, nil)
+		h.loading[id].frames = l.frames
+	}
+}

@@ -1,0 +1,113 @@
+package replica
+
+import (
+	"context"
+	"encoding/binary"
+	"math"
+
+	"warren/perms"
+	"warren/rooms"
+	"warren/rooms/errs"
+)
+
+// mayRead reports whether a node may have the log on behalf of who it names.
+func (r *Replica) mayRead(node rooms.NodeID, as reader) bool {
+	if !r.h.inside(node) {
+		return false
+	}
+	if r.directory {
+		return true
+	}
+	for _, c := range r.chain.Machine.Base().Controllers {
+		if c == node {
+			return true
+		}
+	}
+	if r.stew.wants(node) {
+		return true
+	}
+	st := r.chain.Machine.(*rooms.State)
+	var groups rooms.View
+	r.h.Directory(func(d *rooms.Directory) {
+		groups = d.Now()
+		if as.Account != "" && !groups.Signs(as.Account, node) {
+			as = reader{Nick: as.Nick}
+		}
+	})
+	who := st.SubjectOf(as.Account, as.Nick, node)
+	return st.Decide(who, perms.Read, nil, r.h.Now(), nil).OK
+}
+
+// ServePull answers another node's wish for decisions. It may block on the disk.
+func (h *Host) ServePull(_ context.Context, from rooms.NodeID, req []byte) ([]byte, error) {
+	var q pull
+	if err := rooms.Unmarshal(req, &q); err != nil {
+		return nil, errs.Invalid
+	}
+	r, err := h.toServe(q.Room)
+	if err != nil {
+		return nil, err
+	}
+	if r == nil {
+		return rooms.Marshal(pulled{Unknown: true}), nil
+	}
+	var may bool
+	answered := make(chan struct{})
+	var height uint64
+	if !r.call(func() { may, height = r.mayRead(from, q.For), r.chain.Height; close(answered) }) {
+		return nil, errs.Busy
+	}
+	select {
+	case <-answered:
+	case <-r.done:
+		return nil, errs.Closed
+	}
+	if !may {
+		return rooms.Marshal(pulled{Denied: true}), nil
+	}
+	switch q.Want {
+	case wantProof:
+		p, err := r.serveProof(q.After)
+		if err != nil {
+			return nil, err
+		}
+		return rooms.Marshal(p), nil
+	case wantSnapshot:
+		p, err := h.serveSnapshot(&q)
+		if err != nil {
+			return nil, err
+		}
+		return rooms.Marshal(p), nil
+	}
+	out, err := h.serveLog(&q)
+	if err != nil {
+		return nil, err
+	}
+	out.Height = height
+	return rooms.Marshal(out), nil
+}
+
+// serveLog reads decisions that follow each other, from the one that is wanted first on: none, when it is not here.
+func (h *Host) serveLog(q *pull) (out pulled, err error) {
+	end := after(q.Room)
+	if q.Upto > 0 && q.Upto < math.MaxUint64 {
+		end = roomKey(q.Room, q.Upto+1)
+	}
+	for size, next := 0, q.After+1; len(out.Decisions) < pullCount; {
+		list, err := h.cfg.Store.Range(Decisions, roomKey(q.Room, next), end, pullStep, false)
+		if err != nil {
+			return out, err
+		}
+		for _, e := range list {
+			if size += len(e.Value); size > pullBytes && len(out.Decisions) > 0 || binary.BigEndian.Uint64(e.Key[len(e.Key)-8:]) != next {
+				return out, nil
+			}
+			out.Decisions = append(out.Decisions, e.Value)
+			next++
+		}
+		if len(list) < pullStep {
+			break
+		}
+	}
+	return out, nil
+}
