@@ -2,7 +2,6 @@ package replica
 
 import (
 	"context"
-	"crypto/ed25519"
 	"errors"
 	"slices"
 	"testing"
@@ -12,35 +11,6 @@ import (
 	"warren/rooms"
 	"warren/rooms/order"
 )
-
-// registered makes an account whose device is the host.
-func (w *world) registered(h *Host, name string) {
-	w.t.Helper()
-	k := key(name)
-	reg := &rooms.Register{Name: name, Key: rooms.NodeOf(k.Public().(ed25519.PublicKey)), Device: h.Self()}
-	reg.Sig = ed25519.Sign(k, rooms.AccountDigest(w.genesis.Directory(), "register", name, reg.Key, h.Self(), 0))
-	if err := h.Order(w.t.Context(), reg); err != nil {
-		w.t.Fatal(err)
-	}
-}
-
-// said returns the texts of a room's log.
-func said(t *testing.T, r *Replica) (out []string) {
-	t.Helper()
-	list, err := r.Events(t.Context(), Query{Limit: 1000, Ops: []rooms.Op{rooms.OpSay, rooms.OpBegin}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for i := range list {
-		switch b := list[i].Body.(type) {
-		case *rooms.Say:
-			out = append(out, b.Text)
-		case *rooms.Begin:
-			out = append(out, "begin by "+b.By)
-		}
-	}
-	return out
-}
 
 // TestTheWorstDay: of four controllers one is left, with an old state; the recovery key and somebody who manages the room bring both back. One that was
 // believed lost comes back later, with decisions that are in no epoch, and joins.

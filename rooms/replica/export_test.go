@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -13,24 +12,6 @@ import (
 	"warren/rooms/archive"
 	"warren/rooms/errs"
 )
-
-// talk has ann enter the room at the host, if she is not there, and say n lines.
-func talk(ctx context.Context, t *testing.T, h *Host, id rooms.RoomID, word string, n int) *Replica {
-	t.Helper()
-	r, err := h.Open(ctx, id, "", "ann")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := r.Ask(ctx, "", "ann", &rooms.Enter{}); err != nil {
-		t.Fatal(err)
-	}
-	for i := range n {
-		if _, err := r.Ask(ctx, "", "ann", &rooms.Say{Text: fmt.Sprint(word, i)}); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return r
-}
 
 // exported returns the room's archive as the host writes it, checked.
 func exported(ctx context.Context, t *testing.T, h *Host, id rooms.RoomID) []byte {
@@ -54,17 +35,6 @@ func height(h *Host, id rooms.RoomID) (n uint64) {
 		n, _ = r.Head()
 	}
 	return n
-}
-
-// alone starts a network of one node with a room in which somebody has talked.
-func (w *world) alone(ctx context.Context) (*Host, rooms.RoomID) {
-	w.t.Helper()
-	h := w.start("n1")
-	id, err := h.Create(ctx, "", "ann", rooms.CreateRoom{Name: "lab"})
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	return h, id
 }
 
 func TestARoomIsExportedAndBroughtBack(t *testing.T) {

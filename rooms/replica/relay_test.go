@@ -1,12 +1,14 @@
 package replica
 
 import (
+	"errors"
 	"fmt"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"warren/rooms"
+	"warren/rooms/errs"
 )
 
 // tree is a room that four nodes control and many follow.
@@ -195,6 +197,38 @@ func TestNobodyServesItsSource(t *testing.T) {
 			if n == name {
 				t.Errorf("%s serves %s, which serves it", child, name)
 			}
+		}
+	})
+}
+
+func TestACopyWhoseSourceKeepsSilentGetsEverything(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, id := newWorld(t).four("lobby")
+		defer w.close()
+		h := w.join("n5", id)
+		r5, err := h.Open(t.Context(), id, "", "bob")
+		if err != nil {
+			t.Fatal(err)
+		}
+		r5.Watch(func(*rooms.Event, any) {})
+		time.Sleep(5 * time.Second)
+		source := make(chan rooms.NodeID, 1)
+		r5.call(func() { source <- r5.source })
+		from := <-source
+		w.lan.mu.Lock()
+		w.lan.mute = func(a, b rooms.NodeID) bool { return a == from && b == node("n5") }
+		w.lan.mu.Unlock()
+		n := w.other(w.name(from))
+		r, err := w.hosts[n].Open(t.Context(), id, "", "ann")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 3 {
+			if _, err := r.Ask(t.Context(), "", "ann", &rooms.Enter{}); err != nil && !errors.Is(err, errs.Exists) {
+				t.Fatal(err)
+			}
+			want, _ := r.Head()
+			w.eventually("n5 has it", 15*time.Second, func() bool { got, _ := r5.Head(); return got >= want })
 		}
 	})
 }

@@ -103,3 +103,139 @@ func TestARoomThatIsCrowdedTakesInAStranger(t *testing.T) {
 		}
 	})
 }
+
+// While a controller was away others took its place; it must not go on believing that it has one.
+func TestAReplacedControllerCatchesUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.away = 20 * time.Second
+		defer w.close()
+		h1 := w.start("n1")
+		for _, n := range []string{"n2", "n3", "n4", "n5", "n6", "n7", "n8", "n9", "n10"} {
+			w.admit(n)
+			w.start(n)
+		}
+		w.eventually("four controllers of the directory", time.Minute, func() bool { return len(h1.Dir().Status().Controllers) == 4 })
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
+		defer cancel()
+		id, err := h1.Create(ctx, "", "ann", rooms.CreateRoom{Name: "lobby", Temporary: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		r1, err := h1.Open(ctx, id, "", "ann")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer r1.Watch(func(*rooms.Event, any) {})()
+		if _, err := r1.Ask(ctx, "", "ann", &rooms.Enter{}); err != nil {
+			t.Fatal(err)
+		}
+		name := func(id rooms.NodeID) string {
+			for n := range w.stores {
+				if node(n) == id {
+					return n
+				}
+			}
+			return ""
+		}
+		first := slices.Clone(r1.Status().Controllers)
+		// One after the other goes, n1 excepted, until of those who founded the room none that was away is left.
+		var gone []string
+		for _, c := range first {
+			n := name(c)
+			if n == "n1" {
+				continue
+			}
+			gone = append(gone, n)
+			w.kill(n)
+			w.eventually(n+" is replaced", 2*time.Minute, func() bool {
+				s := r1.Status()
+				known := false
+				h1.Directory(func(d *rooms.Directory) { known = slices.Equal(d.Rooms[id].Now, s.Controllers) })
+				return known && len(s.Controllers) == 4 && !slices.Contains(s.Controllers, c) && !slices.Contains(h1.Dir().Status().Controllers, c)
+			})
+		}
+		for i := range 10 {
+			if _, err := r1.Ask(ctx, "", "ann", &rooms.Say{Text: fmt.Sprint(i)}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, n := range gone {
+			h := w.start(n)
+			short, stop := context.WithTimeout(ctx, 10*time.Second)
+			if _, err := h.Open(short, id, "", "bob"); err != nil {
+				t.Errorf("%s opens the room: %v", n, err)
+			}
+			stop()
+		}
+		w.eventually("all copies stand at the same head", time.Minute, func() bool {
+			want, _ := r1.Head()
+			dir, _ := h1.Dir().Head()
+			for _, h := range w.hosts {
+				if d, _ := h.Dir().Head(); d != dir {
+					return false
+				}
+				if r := h.Get(id); r != nil {
+					if got, _ := r.Head(); got != want {
+						return false
+					}
+				}
+			}
+			return true
+		})
+	})
+}
+
+// TestAControllerThatSendsGarbageIsReplaced: it lives and is heard, but all others have seen enough of it.
+func TestAControllerThatSendsGarbageIsReplaced(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		defer w.close()
+		h1 := w.start("n1")
+		for _, n := range []string{"n2", "n3", "n4"} {
+			w.admit(n)
+			w.start(n)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+		defer cancel()
+		w.eventually("four controllers", time.Minute, func() bool { return len(h1.Dir().Status().Controllers) == 4 })
+		id, err := h1.Create(ctx, "", "ann", rooms.CreateRoom{Name: "lobby"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.admit("n5")
+		w.start("n5")
+		r, err := h1.Open(ctx, id, "", "ann")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := r.Ask(ctx, "", "ann", &rooms.Enter{}); err != nil {
+			t.Fatal(err)
+		}
+		w.eventually("all four control it", time.Minute, func() bool {
+			for _, n := range []string{"n2", "n3", "n4"} {
+				if c := w.hosts[n].Get(id); c == nil || c.Status().Leader.IsZero() {
+					return false
+				}
+			}
+			return true
+		})
+		cheat := w.hosts["n3"]
+		junk := rooms.Marshal(frame{Room: id, Kind: frameOrder, Data: []byte("no message at all")})
+		for range 40 {
+			for _, n := range []string{"n1", "n2", "n4"} {
+				for range 10 {
+					cheat.cfg.Net.Send(node(n), junk)
+				}
+			}
+			time.Sleep(time.Second) // virtual
+		}
+		w.eventually("the room has done with it", 5*time.Minute, func() bool {
+			now := r.Status().Controllers
+			return len(now) == 4 && !slices.Contains(now, node("n3"))
+		})
+		if list := r.Status().Charges; len(list) == 0 || list[0].Node != node("n3") || list[0].Evidence == "" {
+			t.Errorf("what it did is not shown: %+v", list)
+		}
+	})
+}

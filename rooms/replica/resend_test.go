@@ -10,20 +10,6 @@ import (
 	"warren/rooms"
 )
 
-// member starts a fifth node, which controls nothing, and lets bob enter the room there.
-func (w *world) member(id rooms.RoomID) *Replica {
-	w.t.Helper()
-	r, err := w.join("n5", id).Open(w.t.Context(), id, "", "bob")
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	if _, err := r.Ask(w.t.Context(), "", "bob", &rooms.Enter{}); err != nil {
-		w.t.Fatal(err)
-	}
-	r.Watch(func(*rooms.Event, any) {})
-	return r
-}
-
 // Who talks on and on while its node sends to one who does not lead, and does not answer, waits no longer than who says a single thing.
 func TestSteadyTalkIsSentAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
