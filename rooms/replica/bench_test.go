@@ -1,7 +1,6 @@
 package replica
 
 import (
-	"crypto/ed25519"
 	"fmt"
 	"runtime"
 	"syscall"
@@ -16,11 +15,9 @@ import (
 func BenchmarkIdleRooms(b *testing.B) {
 	w := newWorld(b)
 	defer w.close()
-	h := w.start("n1")
+	w.start("n1")
 	for i := range 1000 {
-		if _, err := h.Create(b.Context(), "", "ann", rooms.CreateRoom{Name: fmt.Sprint("room", i), Temporary: true}); err != nil {
-			b.Fatal(err)
-		}
+		w.found("", "ann", rooms.CreateRoom{Name: fmt.Sprint("room", i), Temporary: true})
 	}
 	time.Sleep(4 * parkAfter) // real time: what is measured is the machine's
 	used := func() time.Duration {
@@ -47,19 +44,9 @@ func manyRooms(b *testing.B, w *world, h *Host, n int) []rooms.RoomID {
 	for i := range n {
 		if i%rooms.MaxRoomsOfAccount == 0 {
 			account = fmt.Sprint("user", i)
-			k := key(account)
-			pub := rooms.NodeOf(k.Public().(ed25519.PublicKey))
-			reg := &rooms.Register{Name: account, Key: pub, Device: h.Self()}
-			reg.Sig = ed25519.Sign(k, rooms.AccountDigest(w.genesis.Directory(), "register", account, pub, h.Self(), 0))
-			if err := h.Order(b.Context(), reg); err != nil {
-				b.Fatal(err)
-			}
+			w.registered(h, account)
 		}
-		id, err := h.Create(b.Context(), account, account, rooms.CreateRoom{Name: fmt.Sprint("room", i)})
-		if err != nil {
-			b.Fatal(err)
-		}
-		ids = append(ids, id)
+		ids = append(ids, w.found(account, account, rooms.CreateRoom{Name: fmt.Sprint("room", i)}))
 	}
 	return ids
 }
@@ -98,9 +85,7 @@ func BenchmarkParkedRooms(b *testing.B) {
 	more := runtime.NumGoroutine() - goroutines
 	next := 0
 	for b.Loop() {
-		if _, err := h.Open(b.Context(), ids[next%n], "", "ann"); err != nil {
-			b.Fatal(err)
-		}
+		w.open("n1", ids[next%n], "ann")
 		next++
 	}
 	b.ReportMetric(float64(used)/n, "B/room")

@@ -1,7 +1,6 @@
 package replica
 
 import (
-	"context"
 	"errors"
 	"strings"
 	"sync/atomic"
@@ -18,10 +17,7 @@ func TestAFullDiskStopsTheRoomHereAndNotElsewhere(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, id := newWorld(t).four("lobby")
 		defer w.close()
-		r1, err := w.hosts["n1"].Open(t.Context(), id, "", "ann")
-		if err != nil {
-			t.Fatal(err)
-		}
+		r1 := w.open("n1", id, "ann")
 		leader := w.name(r1.Status().Leader)
 		bad := w.hosts[leader].Get(id)
 		var frozen atomic.Bool
@@ -36,14 +32,7 @@ func TestAFullDiskStopsTheRoomHereAndNotElsewhere(t *testing.T) {
 		if err := bad.Sync(t.Context()); !errors.Is(err, errs.Internal) {
 			t.Errorf("sync of a broken copy: %v", err)
 		}
-		n := w.other(leader)
-		r, err := w.hosts[n].Open(t.Context(), id, "", "ann")
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, err := r.Ask(t.Context(), "", "ann", &rooms.Enter{}); err != nil {
-			t.Error(err)
-		}
+		w.enter(w.other(leader), id, "ann")
 		w.stores[leader].full(false)
 	})
 }
@@ -52,13 +41,7 @@ func TestOneDamagedRoomKeepsNoOtherDown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, id := newWorld(t).four("lobby")
 		defer w.close()
-		r, err := w.hosts["n2"].Open(t.Context(), id, "", "ann")
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, err := r.Ask(t.Context(), "", "ann", &rooms.Enter{}); err != nil {
-			t.Fatal(err)
-		}
+		w.enter("n2", id, "ann")
 		w.kill("n2")
 		s := w.stores["n2"]
 		s.WriteLater([]Change{{Table: Snapshots, Key: id[:], To: after(id)}, {Table: Decisions, Key: roomKey(id, 1), Value: []byte{1, 2, 3}}})
@@ -87,25 +70,9 @@ func TestANodeThatLostItsDiskFoundsNoOldRoomAnew(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		defer w.close()
-		h1 := w.start("n1")
-		for _, n := range []string{"n2", "n3", "n4"} {
-			w.admit(n)
-			w.start(n)
-		}
-		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
-		defer cancel()
-		w.eventually("four controllers", time.Minute, func() bool { return len(h1.Dir().Status().Controllers) == 4 })
-		id, err := h1.Create(ctx, "", "ann", rooms.CreateRoom{Name: "lobby"})
-		if err != nil {
-			t.Fatal(err)
-		}
-		r, err := h1.Open(ctx, id, "", "ann")
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, err := r.Ask(ctx, "", "ann", &rooms.Enter{}); err != nil {
-			t.Fatal(err)
-		}
+		h1 := w.nodes(4)
+		id := w.found("", "ann", rooms.CreateRoom{Name: "lobby"})
+		r := w.enter("n1", id, "ann")
 		lost := "n3"
 		w.kill(lost)
 		delete(w.stores, lost)
@@ -121,20 +88,12 @@ func TestANodeThatLostItsDiskFoundsNoOldRoomAnew(t *testing.T) {
 			return got == want
 		})
 		for name, at := range map[string]*Replica{"room": h.Get(id), "directory": h.Dir()} {
-			life := make(chan uint64, 1)
-			at.call(func() {
-				if at.ctl != nil {
-					life <- at.ctl.Status().Self.Incarnation
-				} else {
-					life <- ^uint64(0)
-				}
-			})
-			if <-life == 0 {
+			old := false
+			at.wait(func() { old = at.ctl != nil && at.ctl.Status().Self.Incarnation == 0 })
+			if old {
 				t.Errorf("%s: the node passes for its old self, whose votes it has forgotten", name)
 			}
 		}
-		if _, err := r.Ask(ctx, "", "ann", &rooms.Say{Text: "on"}); err != nil {
-			t.Fatal(err)
-		}
+		w.do(r, "", "ann", &rooms.Say{Text: "on"})
 	})
 }

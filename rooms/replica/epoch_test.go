@@ -19,43 +19,17 @@ func TestTheWorstDay(t *testing.T) {
 		w := newWorld(t)
 		w.genesis.Recovery = node("recovery")
 		defer w.close()
-		h1 := w.start("n1")
-		for _, n := range []string{"n2", "n3", "n4"} {
-			w.admit(n)
-			w.start(n)
-		}
+		h1 := w.nodes(4)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
 		defer cancel()
-		w.eventually("four controllers", time.Minute, func() bool { return len(h1.Dir().Status().Controllers) == 4 })
 		w.registered(h1, "alice")
 		w.registered(h1, "eve")
-		id, err := h1.Create(ctx, "alice", "", rooms.CreateRoom{Name: "hall"})
-		if err != nil {
-			t.Fatal(err)
-		}
-		r1, err := h1.Open(ctx, id, "alice", "")
-		if err != nil {
-			t.Fatal(err)
-		}
-		do := func(r *Replica, account, nick string, b rooms.Body) {
-			t.Helper()
-			if _, err := r.Ask(ctx, account, nick, b); err != nil {
-				t.Fatalf("%T: %v", b, err)
-			}
-		}
-		do(r1, "alice", "alice", &rooms.Enter{})
-		do(r1, "alice", "alice", &rooms.Say{Text: "before"})
+		id := w.found("alice", "", rooms.CreateRoom{Name: "hall"})
+		r1 := w.openAs("n1", id, "alice", "")
+		w.do(r1, "alice", "alice", &rooms.Enter{}, &rooms.Say{Text: "before"})
 		w.kill("n1")
-		h2 := w.hosts["n2"]
-		r2, err := h2.Open(ctx, id, "", "bob")
-		if err != nil {
-			t.Fatal(err)
-		}
-		do(r2, "", "bob", &rooms.Enter{})
-		do(r2, "", "bob", &rooms.Say{Text: "lost"})
-		if err := h2.Order(ctx, &rooms.AdmitNode{Node: node("n5"), Name: "n5", Sponsor: "n2"}); err != nil {
-			t.Fatal(err)
-		}
+		w.do(w.enter("n2", id, "bob"), "", "bob", &rooms.Say{Text: "lost"})
+		w.admitBy("n2", "n5", "n2")
 		for _, n := range []string{"n2", "n3", "n4"} {
 			w.kill(n)
 		}
@@ -79,14 +53,13 @@ func TestTheWorstDay(t *testing.T) {
 			t.Fatalf("a second time: %v", err)
 		}
 		r1 = h1.Get(id)
-		do(r1, "alice", "alice", &rooms.Enter{})
-		do(r1, "alice", "alice", &rooms.Say{Text: "after"})
+		w.do(r1, "alice", "alice", &rooms.Enter{}, &rooms.Say{Text: "after"})
 		want := []string{"before", "begin by alice", "after"}
 		if got := said(t, r1); !slices.Equal(got, want) {
 			t.Fatalf("the room holds %q, want %q", got, want)
 		}
 		// One comes back with its old disk, another one with none: it has another key then, and is admitted anew.
-		h2 = w.start("n2")
+		h2 := w.start("n2")
 		w.eventually("it joins the new epoch", 2*time.Minute, func() bool {
 			r := h2.Get(id)
 			return r != nil && r.Status().Head == r1.Status().Head && h2.Dir().Status().Head == h1.Dir().Status().Head
@@ -94,10 +67,7 @@ func TestTheWorstDay(t *testing.T) {
 		if got := said(t, h2.Get(id)); !slices.Equal(got, want) {
 			t.Errorf("who came back holds %q, want %q", got, want)
 		}
-		for _, n := range []string{"n6", "n7"} {
-			w.admit(n)
-			w.start(n)
-		}
+		w.grow("n6", "n7")
 		w.eventually("the room has enough controllers again", 5*time.Minute, func() bool {
 			return len(r1.Status().Controllers) >= 3 && len(h1.Dir().Status().Controllers) >= 3 && sealed(r1) && sealed(h1.Dir())
 		})
@@ -106,12 +76,8 @@ func TestTheWorstDay(t *testing.T) {
 			r := h2.Get(id)
 			return r != nil && !r.Status().Leader.IsZero() && r.Status().Leader != node("n1")
 		})
-		r, err := h2.Open(ctx, id, "", "bob")
-		if err != nil {
-			t.Fatal(err)
-		}
-		do(r, "", "bob", &rooms.Enter{})
-		do(r, "", "bob", &rooms.Say{Text: "on"})
+		r := w.enter("n2", id, "bob")
+		w.do(r, "", "bob", &rooms.Say{Text: "on"})
 		if got := r.Status().Epoch; got > 3 {
 			t.Errorf("epochs run away: the room is in epoch %d", got)
 		}
@@ -132,25 +98,9 @@ func TestConflictingPromisesEndInANewEpoch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		defer w.close()
-		h1 := w.start("n1")
-		for _, n := range []string{"n2", "n3", "n4", "n5", "n6", "n7", "n8"} {
-			w.admit(n)
-			w.start(n)
-		}
-		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
-		defer cancel()
-		w.eventually("four controllers", time.Minute, func() bool { return len(h1.Dir().Status().Controllers) == 4 })
-		id, err := h1.Create(ctx, "", "ann", rooms.CreateRoom{Name: "hall"})
-		if err != nil {
-			t.Fatal(err)
-		}
-		r, err := h1.Open(ctx, id, "", "ann")
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, err := r.Ask(ctx, "", "ann", &rooms.Enter{}); err != nil {
-			t.Fatal(err)
-		}
+		w.nodes(8)
+		id := w.found("", "ann", rooms.CreateRoom{Name: "hall"})
+		r := w.enter("n1", id, "ann")
 		height, _ := r.Head()
 		for i, c := range r.Status().Controllers[:2] {
 			name := w.name(c)
@@ -162,9 +112,7 @@ func TestConflictingPromisesEndInANewEpoch(t *testing.T) {
 			w.stores[name].WriteLater(recordChanges(id, &rec))
 			w.start(name)
 		}
-		if _, err := r.Ask(ctx, "", "ann", &rooms.Say{Text: "stuck"}); err != nil {
-			t.Fatal(err)
-		}
+		w.do(r, "", "ann", &rooms.Say{Text: "stuck"})
 		w.eventually("the same everywhere", time.Minute, func() bool {
 			for _, c := range r.Status().Controllers {
 				if o := w.hosts[w.name(c)].Get(id); o == nil || o.Status().Head != r.Status().Head {

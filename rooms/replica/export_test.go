@@ -2,7 +2,6 @@ package replica
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"testing"
 	"testing/synctest"
@@ -14,22 +13,23 @@ import (
 )
 
 // exported returns the room's archive as the host writes it, checked.
-func exported(ctx context.Context, t *testing.T, h *Host, id rooms.RoomID) []byte {
-	t.Helper()
+func (w *world) exported(h *Host, id rooms.RoomID) []byte {
+	w.t.Helper()
 	var b bytes.Buffer
-	if err := h.Export(ctx, id, &b); err != nil {
-		t.Fatal(err)
+	if err := h.Export(w.t.Context(), id, &b); err != nil {
+		w.t.Fatal(err)
 	}
-	rep, err := archive.Verify(bytes.NewReader(b.Bytes()), h.cfg.Genesis.ID())
+	rep, err := archive.Verify(bytes.NewReader(b.Bytes()), w.genesis.ID())
 	if err != nil {
-		t.Fatal(err)
+		w.t.Fatal(err)
 	}
 	if rep.Room != id || rep.Height == 0 {
-		t.Fatalf("the archive is of %s up to %d", rep.Room.Short(), rep.Height)
+		w.t.Fatalf("the archive is of %s up to %d", rep.Room.Short(), rep.Height)
 	}
 	return b.Bytes()
 }
 
+// height is where the host's copy of the room stands, 0: nowhere.
 func height(h *Host, id rooms.RoomID) (n uint64) {
 	if r := h.Get(id); r != nil {
 		n, _ = r.Head()
@@ -39,25 +39,24 @@ func height(h *Host, id rooms.RoomID) (n uint64) {
 
 func TestARoomIsExportedAndBroughtBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Minute)
-		defer cancel()
 		w := newWorld(t)
 		defer w.close()
-		h, id := w.alone(ctx)
-		talk(ctx, t, h, id, "early ", 100)
+		w.start("n1")
+		id := w.found("", "ann", rooms.CreateRoom{Name: "lab"})
+		w.talk("n1", id, "early ", 100)
 		w.kill("n1")
 		old := w.stores["n1"].clone()
-		h = w.start("n1")
-		r := talk(ctx, t, h, id, "late ", 300)
+		h := w.start("n1")
+		r := w.talk("n1", id, "late ", 300)
 		want, head := r.Head()
-		file := exported(ctx, t, h, id)
+		file := w.exported(h, id)
 		// A host that was never started writes the same file.
 		w.kill("n1")
 		still, err := New(Config{Key: key("n1"), Genesis: w.genesis, Store: w.stores["n1"]})
 		if err != nil {
 			t.Fatal(err)
 		}
-		resting := exported(ctx, t, still, id)
+		resting := w.exported(still, id)
 		still.Close()
 		if len(resting) < len(file) {
 			t.Errorf("%d bytes from the stopped node, %d from the running one", len(resting), len(file))
@@ -66,7 +65,7 @@ func TestARoomIsExportedAndBroughtBack(t *testing.T) {
 		w.stores["n1"] = old
 		h = w.start("n1")
 		had := height(h, id)
-		got, err := h.Import(ctx, bytes.NewReader(file))
+		got, err := h.Import(t.Context(), bytes.NewReader(file))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -77,33 +76,32 @@ func TestARoomIsExportedAndBroughtBack(t *testing.T) {
 			t.Errorf("the copy is at %d, %s; it was at %d, %s", n, at.Short(), want, head.Short())
 		}
 		// Again, there is nothing to do.
-		if again, err := h.Import(ctx, bytes.NewReader(file)); err != nil || again.Had < want {
+		if again, err := h.Import(t.Context(), bytes.NewReader(file)); err != nil || again.Had < want {
 			t.Errorf("the second import: %+v, %v", again, err)
 		}
-		exported(ctx, t, h, id)
+		w.exported(h, id)
 	})
 }
 
 func TestWhatCannotBeImported(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		ctx, cancel := context.WithTimeout(t.Context(), 60*time.Minute)
-		defer cancel()
 		w := newWorld(t)
 		defer w.close()
-		h, id := w.alone(ctx)
-		talk(ctx, t, h, id, "a", 5)
+		w.start("n1")
+		id := w.found("", "ann", rooms.CreateRoom{Name: "lab"})
+		w.talk("n1", id, "a", 5)
 		w.kill("n1")
 		before := w.stores["n1"].clone()
-		h = w.start("n1")
-		talk(ctx, t, h, id, "b", 5)
-		one := exported(ctx, t, h, id)
+		h := w.start("n1")
+		w.talk("n1", id, "b", 5)
+		one := w.exported(h, id)
 		w.kill("n1")
 		// The only controller comes back without its memory, and says something else: a fork.
 		w.stores["n1"] = before
 		h = w.start("n1")
-		r := talk(ctx, t, h, id, "c", 5)
+		r := w.talk("n1", id, "c", 5)
 		at, _ := r.Head()
-		_, err := h.Import(ctx, bytes.NewReader(one))
+		_, err := h.Import(t.Context(), bytes.NewReader(one))
 		var fork *Fork
 		if !errors.As(err, &fork) {
 			t.Fatalf("the import of another history: %v", err)
@@ -123,15 +121,16 @@ func TestWhatCannotBeImported(t *testing.T) {
 		stranger := newWorld(t)
 		stranger.genesis.Name = "elsewhere"
 		defer stranger.close()
-		hs, ids := stranger.alone(ctx)
-		talk(ctx, t, hs, ids, "x", 2)
-		if _, err := h.Import(ctx, bytes.NewReader(exported(ctx, t, hs, ids))); !errors.Is(err, ErrForeign) {
+		hs := stranger.start("n1")
+		ids := stranger.found("", "ann", rooms.CreateRoom{Name: "lab"})
+		stranger.talk("n1", ids, "x", 2)
+		if _, err := h.Import(t.Context(), bytes.NewReader(stranger.exported(hs, ids))); !errors.Is(err, ErrForeign) {
 			t.Errorf("a file of another network: %v", err)
 		}
-		if _, err := h.Import(ctx, bytes.NewReader([]byte("nonsense"))); !errors.Is(err, archive.ErrNotArchive) {
+		if _, err := h.Import(t.Context(), bytes.NewReader([]byte("nonsense"))); !errors.Is(err, archive.ErrNotArchive) {
 			t.Errorf("nonsense: %v", err)
 		}
-		if err := h.Export(ctx, rooms.RoomID{1}, &bytes.Buffer{}); !errors.Is(err, errs.NotFound) {
+		if err := h.Export(t.Context(), rooms.RoomID{1}, &bytes.Buffer{}); !errors.Is(err, errs.NotFound) {
 			t.Errorf("the export of an unknown room: %v", err)
 		}
 	})
@@ -139,22 +138,15 @@ func TestWhatCannotBeImported(t *testing.T) {
 
 func TestAClosedRoomIsNotImported(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		ctx, cancel := context.WithTimeout(t.Context(), 60*time.Minute)
-		defer cancel()
 		w := newWorld(t)
 		defer w.close()
 		h := w.start("n1")
-		id, err := h.Create(ctx, "", "ann", rooms.CreateRoom{Name: "tent", Temporary: true})
-		if err != nil {
-			t.Fatal(err)
-		}
-		r := talk(ctx, t, h, id, "x", 3)
-		file := exported(ctx, t, h, id)
-		if _, err := r.Ask(ctx, "", "ann", &rooms.Leave{}); err != nil {
-			t.Fatal(err)
-		}
+		id := w.found("", "ann", rooms.CreateRoom{Name: "tent", Temporary: true})
+		r := w.talk("n1", id, "x", 3)
+		file := w.exported(h, id)
+		w.do(r, "", "ann", &rooms.Leave{})
 		w.eventually("the empty room is gone", 30*time.Minute, func() bool { _, err := h.record(id); return errors.Is(err, errs.NotFound) })
-		if _, err := h.Import(ctx, bytes.NewReader(file)); !errors.Is(err, errs.Closed) {
+		if _, err := h.Import(t.Context(), bytes.NewReader(file)); !errors.Is(err, errs.Closed) {
 			t.Errorf("the import of a closed room: %v", err)
 		}
 	})
@@ -163,14 +155,11 @@ func TestAClosedRoomIsNotImported(t *testing.T) {
 // TestACopyOfNobodyIsImported: a node that has no part in the room keeps what it is brought.
 func TestACopyOfNobodyIsImported(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Minute)
-		defer cancel()
 		w, id := newWorld(t).four("lab")
 		defer w.close()
-		h := w.hosts["n1"]
-		r := talk(ctx, t, h, id, "x", 80)
+		r := w.talk("n1", id, "x", 80)
 		want, _ := r.Head()
-		file := exported(ctx, t, h, id)
+		file := w.exported(w.hosts["n1"], id)
 		n5 := w.join("n5", id)
 		if n := height(n5, id); n != 0 {
 			t.Fatalf("the newcomer is at %d", n)
@@ -182,10 +171,10 @@ func TestACopyOfNobodyIsImported(t *testing.T) {
 		// What nobody signed is not taken, though whoever brings it forgot to check the file.
 		bad := bytes.Clone(file)
 		bad[len(bad)/2] ^= 1
-		if _, err := n5.Import(ctx, bytes.NewReader(bad)); err == nil || height(n5, id) >= want {
+		if _, err := n5.Import(t.Context(), bytes.NewReader(bad)); err == nil || height(n5, id) >= want {
 			t.Errorf("a damaged file was taken in, up to %d: %v", height(n5, id), err)
 		}
-		got, err := n5.Import(ctx, bytes.NewReader(file))
+		got, err := n5.Import(t.Context(), bytes.NewReader(file))
 		if err != nil || got.Has < want {
 			t.Errorf("imported %+v, %v; want up to %d", got, err, want)
 		}

@@ -1,7 +1,6 @@
 package replica
 
 import (
-	"context"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -12,29 +11,12 @@ import (
 
 func TestARoomWithoutQuorumIsFrozenAndGoesOnAfterwards(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t)
+		w, id := newWorld(t).four("lobby")
 		defer w.close()
-		h1 := w.start("n1")
-		for _, n := range []string{"n2", "n3", "n4"} {
-			w.admit(n)
-			w.start(n)
-		}
-		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
-		defer cancel()
-		w.eventually("four controllers", time.Minute, func() bool { return len(h1.Dir().Status().Controllers) == 4 })
-		id, err := h1.Create(ctx, "", "ann", rooms.CreateRoom{Name: "lobby", Temporary: true})
-		if err != nil {
-			t.Fatal(err)
-		}
-		r, err := h1.Open(ctx, id, "", "ann")
-		if err != nil {
-			t.Fatal(err)
-		}
+		r := w.open("n1", id, "ann")
 		var frozen atomic.Bool
 		r.WatchFrozen(frozen.Store)
-		if _, err := r.Ask(ctx, "", "ann", &rooms.Enter{}); err != nil {
-			t.Fatal(err)
-		}
+		w.do(r, "", "ann", &rooms.Enter{})
 		w.lan.set(node("n3"), false) // cut off, not killed
 		w.lan.set(node("n4"), false)
 		w.eventually("the room is frozen", time.Second, frozen.Load)

@@ -1,7 +1,6 @@
 package replica
 
 import (
-	"context"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -46,13 +45,8 @@ func FuzzFrame(f *testing.F) {
 		synctest.Test(t, func(t *testing.T) {
 			w, id := newWorld(t).four("lobby")
 			defer w.close()
-			h5 := w.join("n5", id)
-			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
-			defer cancel()
-			r, err := h5.Open(ctx, id, "", "bob")
-			if err != nil {
-				t.Fatal(err)
-			}
+			w.join("n5", id)
+			r := w.open("n5", id, "bob")
 			list := samples(id)
 			fr := list[int(which)%len(list)]
 			if len(fr.Data) > 0 {
@@ -77,20 +71,14 @@ func FuzzFrame(f *testing.F) {
 			}
 			for _, h := range w.hosts {
 				for _, c := range h.Replicas() {
-					c := c
-					seen := make(chan bool, 1)
-					c.call(func() { seen <- len(c.syncs) > 2 || len(c.held) > maxHeldBack || len(c.subs) > 5 || c.broken != nil })
-					if <-seen {
+					bad := false
+					c.wait(func() { bad = len(c.syncs) > 2 || len(c.held) > maxHeldBack || len(c.subs) > 5 || c.broken != nil })
+					if bad {
 						t.Errorf("a copy was filled or broken by %d of kind %d", which, fr.Kind)
 					}
 				}
 			}
-			if _, err := r.Ask(ctx, "", "bob", &rooms.Enter{}); err != nil {
-				t.Fatalf("after frames of kind %d: %v", fr.Kind, err)
-			}
-			if _, err := r.Ask(ctx, "", "bob", &rooms.Say{Text: "still here"}); err != nil {
-				t.Fatalf("after frames of kind %d: %v", fr.Kind, err)
-			}
+			w.do(r, "", "bob", &rooms.Enter{}, &rooms.Say{Text: "still here"})
 		})
 	})
 }

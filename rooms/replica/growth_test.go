@@ -1,7 +1,6 @@
 package replica
 
 import (
-	"context"
 	"fmt"
 	"slices"
 	"sync"
@@ -16,29 +15,10 @@ func TestRoomGrowsSurvivesItsLeaderAndCatchesUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		defer w.close()
-		h1 := w.start("n1")
-		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
-		defer cancel()
-		id, err := h1.Create(ctx, "", "ann", rooms.CreateRoom{Name: "lobby", Temporary: true})
-		if err != nil {
-			t.Fatal(err)
-		}
-		r1, err := h1.Open(ctx, id, "", "ann")
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, err := r1.Ask(ctx, "", "ann", &rooms.Enter{}); err != nil {
-			t.Fatal(err)
-		}
-		for i := range 5 {
-			if _, err := r1.Ask(ctx, "", "ann", &rooms.Say{Text: fmt.Sprint("one ", i)}); err != nil {
-				t.Fatal(err)
-			}
-		}
-		for _, n := range []string{"n2", "n3", "n4", "n5"} {
-			w.admit(n)
-			w.start(n)
-		}
+		w.start("n1")
+		id := w.found("", "ann", rooms.CreateRoom{Name: "lobby", Temporary: true})
+		r1 := w.talk("n1", id, "one ", 5)
+		w.grow("n2", "n3", "n4", "n5")
 		w.eventually("four controllers of room and directory", time.Minute, func() bool {
 			for _, h := range w.hosts {
 				if len(h.Dir().Status().Controllers) != 4 {
@@ -62,10 +42,7 @@ func TestRoomGrowsSurvivesItsLeaderAndCatchesUp(t *testing.T) {
 		if outside == "" {
 			t.Fatal("all five nodes control the room")
 		}
-		ro, err := w.hosts[outside].Open(ctx, id, "", "bob")
-		if err != nil {
-			t.Fatal(err)
-		}
+		ro := w.open(outside, id, "bob")
 		var mu sync.Mutex
 		var seen []string
 		ro.Watch(func(ev *rooms.Event, _ any) {
@@ -75,16 +52,8 @@ func TestRoomGrowsSurvivesItsLeaderAndCatchesUp(t *testing.T) {
 				mu.Unlock()
 			}
 		})
-		if _, err := ro.Ask(ctx, "", "bob", &rooms.Enter{}); err != nil {
-			t.Fatal(err)
-		}
-		leader := r1.Status().Leader
-		var name string
-		for n := range w.hosts {
-			if node(n) == leader {
-				name = n
-			}
-		}
+		w.do(ro, "", "bob", &rooms.Enter{})
+		name := w.name(r1.Status().Leader)
 		var acked []string
 		for i := range 60 {
 			if i == 20 {
@@ -94,9 +63,7 @@ func TestRoomGrowsSurvivesItsLeaderAndCatchesUp(t *testing.T) {
 				w.start(name)
 			}
 			text := fmt.Sprint("two ", i)
-			if _, err := ro.Ask(ctx, "", "bob", &rooms.Say{Text: text}); err != nil {
-				t.Fatalf("say %d: %v", i, err)
-			}
+			w.do(ro, "", "bob", &rooms.Say{Text: text})
 			acked = append(acked, text)
 		}
 		mu.Lock()
@@ -132,25 +99,11 @@ func TestARoomIsFoundedFarAway(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			w := newWorld(t)
 			defer w.close()
-			h1 := w.start("n1")
-			for _, n := range []string{"n2", "n3", "n4"} {
-				w.admit(n)
-				w.start(n)
-			}
-			w.eventually("four controllers of the directory", time.Minute, func() bool { return len(h1.Dir().Status().Controllers) == 4 })
-			w.lan.mu.Lock()
-			w.lan.delay = delay
-			w.lan.mu.Unlock()
-			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-			defer cancel()
-			id, err := h1.Create(ctx, "", "ann", rooms.CreateRoom{Name: "lobby", Temporary: true})
-			if err != nil {
-				t.Fatal(err)
-			}
+			w.nodes(4)
+			w.lan.slow(delay)
+			id := w.found("", "ann", rooms.CreateRoom{Name: "lobby", Temporary: true})
 			began := time.Now()
-			if _, err := h1.Open(ctx, id, "", "ann"); err != nil {
-				t.Fatal(err)
-			}
+			w.open("n1", id, "ann")
 			if d := time.Since(began); d > time.Second+7*delay {
 				t.Errorf("with %v one way the room was there after %v", delay, d)
 			}
@@ -159,10 +112,8 @@ func TestARoomIsFoundedFarAway(t *testing.T) {
 }
 
 // sealed reports whether a majority of the copy's controllers durably knows who they are.
-func sealed(r *Replica) bool {
-	ch := make(chan bool, 1)
-	r.call(func() { ch <- r.ctl != nil && r.ctl.Status().Settled && r.ctl.Status().Sealed })
-	return <-ch
+func sealed(r *Replica) (yes bool) {
+	return r.wait(func() { yes = r.ctl != nil && r.ctl.Status().Settled && r.ctl.Status().Sealed }) && yes
 }
 
 func TestALeaderDiesBetweenAChangeAndItsWitness(t *testing.T) {
@@ -170,19 +121,10 @@ func TestALeaderDiesBetweenAChangeAndItsWitness(t *testing.T) {
 		w := newWorld(t)
 		defer w.close()
 		h1 := w.start("n1")
-		id, err := h1.Create(t.Context(), "", "ann", rooms.CreateRoom{Name: "lobby"})
-		if err != nil {
-			t.Fatal(err)
-		}
-		r1, err := h1.Open(t.Context(), id, "", "ann")
-		if err != nil {
-			t.Fatal(err)
-		}
+		id := w.found("", "ann", rooms.CreateRoom{Name: "lobby"})
+		r1 := w.open("n1", id, "ann")
 		r1.Watch(func(*rooms.Event, any) {}) // it stays awake
-		for _, n := range []string{"n2", "n3", "n4"} {
-			w.admit(n)
-			w.start(n)
-		}
+		w.grow("n2", "n3", "n4")
 		r1.stew.telling.Store(true) // it tells the directory nothing
 		w.eventually("four controllers", time.Minute, func() bool { return len(r1.Status().Controllers) == 4 && len(h1.Dir().Status().Controllers) == 4 })
 		w.eventually("raft knows them for good: until then nobody can do without the only controller that there was", time.Minute, func() bool {

@@ -17,22 +17,14 @@ func TestEveryIDIsFound(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		defer w.close()
-		h := w.start("n1")
+		w.start("n1")
 		ctx := t.Context()
-		id, err := h.Create(ctx, "", "ann", rooms.CreateRoom{Name: "lobby"})
-		if err != nil {
-			t.Fatal(err)
-		}
-		r, err := h.Open(ctx, id, "", "ann")
-		if err != nil {
-			t.Fatal(err)
-		}
+		id := w.found("", "ann", rooms.CreateRoom{Name: "lobby"})
+		r := w.open("n1", id, "ann")
 		if _, err := r.Find(ctx, rooms.Hash{}.MsgID()); !errors.Is(err, errs.NotFound) {
 			t.Errorf("in an empty log: %v", err)
 		}
-		if _, err := r.Ask(ctx, "", "ann", &rooms.Enter{}); err != nil {
-			t.Fatal(err)
-		}
+		w.do(r, "", "ann", &rooms.Enter{})
 		said := []rooms.Hash{}
 		for i := range 2*idSegment + 10 {
 			msg, err := r.Ask(ctx, "", "ann", &rooms.Say{Text: fmt.Sprint(i)})

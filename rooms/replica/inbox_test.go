@@ -44,18 +44,12 @@ func TestACopyThatIsJustClosedIsOpenedAgain(t *testing.T) {
 		w, id := newWorld(t).four("lobby")
 		defer w.close()
 		h := w.join("n5", id)
-		if _, err := h.Open(t.Context(), id, "", "bob"); err != nil {
-			t.Fatal(err)
-		}
-		r := h.Get(id)
+		r := w.open("n5", id, "bob")
 		w.eventually("it is closed when nobody needs it", 5*time.Minute, func() bool { return h.Get(id) == nil })
 		if _, err := r.Ask(t.Context(), "", "bob", &rooms.Enter{}); !errors.Is(err, errs.Closed) {
 			t.Errorf("asked of a copy that has ended: %v", err)
 		}
-		again, err := h.Open(t.Context(), id, "", "bob")
-		if err != nil {
-			t.Fatal(err)
-		}
+		again := w.open("n5", id, "bob")
 		again.call(func() { // and while it ends
 			again.lastUse = time.Now().Add(-time.Hour)
 			again.tickIdle(time.Now())

@@ -25,38 +25,30 @@ const (
 )
 
 // longRoom makes four nodes that control a room with a long log. Its first and last messages are known.
-func longRoom(ctx context.Context, t *testing.T) (*world, rooms.RoomID, *Replica) {
+func longRoom(t *testing.T) (*world, rooms.RoomID, *Replica) {
 	t.Helper()
 	w := newWorld(t)
 	w.adapt = func(c *Config) { c.Jump = jump }
 	w, id := w.four("lab")
-	r, err := w.hosts["n1"].Open(ctx, id, "", "ann")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := r.Ask(ctx, "", "ann", &rooms.Enter{}); err != nil {
-		t.Fatal(err)
-	}
+	r := w.enter("n1", id, "ann")
 	for i := 0; ; i++ {
 		if n, _ := r.Head(); n >= long {
 			break
 		}
-		if _, err := r.Ask(ctx, "", "ann", &rooms.Say{Text: fmt.Sprint("line ", i)}); err != nil {
-			t.Fatal(err)
-		}
+		w.do(r, "", "ann", &rooms.Say{Text: fmt.Sprint("line ", i)})
 	}
 	return w, id, r
 }
 
 // whole waits until the copy's log is complete, and checks every bit of it.
-func (w *world) whole(ctx context.Context, h *Host, id rooms.RoomID) {
+func (w *world) whole(h *Host, id rooms.RoomID) {
 	w.t.Helper()
 	w.eventually("the log is complete", 5*time.Minute, func() bool {
 		low, _ := h.Get(id).reach()
 		return low == 1
 	})
 	var b bytes.Buffer
-	if err := h.Export(ctx, id, &b); err != nil {
+	if err := h.Export(w.t.Context(), id, &b); err != nil {
 		w.t.Fatal(err)
 	}
 	if rep, err := archive.Verify(&b, w.genesis.ID()); err != nil || rep.Height < long {
@@ -66,9 +58,7 @@ func (w *world) whole(ctx context.Context, h *Host, id rooms.RoomID) {
 
 func TestANewcomerIsThereAtOnceAndFillsItsLog(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
-		defer cancel()
-		w, id, r := longRoom(ctx, t)
+		w, id, r := longRoom(t)
 		defer w.close()
 		var mu sync.Mutex
 		served := map[rooms.NodeID]int{}
@@ -92,10 +82,7 @@ func TestANewcomerIsThereAtOnceAndFillsItsLog(t *testing.T) {
 		}
 		h := w.join("n5", id)
 		began := time.Now()
-		c, err := h.Open(ctx, id, "", "bob")
-		if err != nil {
-			t.Fatal(err)
-		}
+		c := w.open("n5", id, "bob")
 		if took := time.Since(began); took > 2*time.Second {
 			t.Errorf("the newcomer was there after %v", took)
 		}
@@ -105,28 +92,24 @@ func TestANewcomerIsThereAtOnceAndFillsItsLog(t *testing.T) {
 			t.Fatalf("the copy is at %d of %d, and its log begins at %d", got, want, low)
 		}
 		// It is of use: talk goes both ways, and what was said last is there.
-		if _, err := c.Ask(ctx, "", "bob", &rooms.Enter{}); err != nil {
-			t.Fatal(err)
-		}
-		if list, err := c.Events(ctx, Query{Newest: true, Limit: 3}); err != nil || len(list) != 3 || list[2].Op != rooms.OpEnter {
+		w.do(c, "", "bob", &rooms.Enter{})
+		if list, err := c.Events(t.Context(), Query{Newest: true, Limit: 3}); err != nil || len(list) != 3 || list[2].Op != rooms.OpEnter {
 			t.Errorf("the newest events: %d, %v", len(list), err)
 		}
 		// What is not here yet is not passed over in silence.
-		if _, err := c.Events(ctx, Query{Limit: 3}); !errors.Is(err, errs.Busy) {
+		if _, err := c.Events(t.Context(), Query{Limit: 3}); !errors.Is(err, errs.Busy) {
 			t.Errorf("the oldest events, while they are missing: %v", err)
 		}
-		if err := h.Export(ctx, id, &bytes.Buffer{}); err == nil {
+		if err := h.Export(t.Context(), id, &bytes.Buffer{}); err == nil {
 			t.Error("an archive without a beginning was written")
 		}
 		// It goes down and comes back before the log is complete.
 		w.kill("n5")
 		h = w.start("n5")
-		if c, err = h.Open(ctx, id, "", "bob"); err != nil {
-			t.Fatal(err)
-		}
+		c = w.open("n5", id, "bob")
 		got := make(chan []rooms.Event, 1)
 		go func() {
-			list, err := c.Events(ctx, Query{Limit: 2})
+			list, err := c.Events(t.Context(), Query{Limit: 2})
 			if err != nil {
 				t.Error(err)
 			}
@@ -137,7 +120,7 @@ func TestANewcomerIsThereAtOnceAndFillsItsLog(t *testing.T) {
 		if list := <-got; len(list) != 2 || list[0].Op != rooms.OpEnter || list[0].Seq != 1 {
 			t.Errorf("the oldest events are %v", list)
 		}
-		w.whole(ctx, h, id)
+		w.whole(h, id)
 		if most < 2 || most > fetchWindow || len(served) < 2 {
 			t.Errorf("%d questions at once, %d nodes were asked", most, len(served))
 		}
@@ -147,9 +130,7 @@ func TestANewcomerIsThereAtOnceAndFillsItsLog(t *testing.T) {
 // TestLyingSources: whoever gives a wrong state, wrong stretches of the log, or no answer, holds nobody up for long and deceives nobody.
 func TestLyingSources(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		ctx, cancel := context.WithTimeout(t.Context(), 4*time.Hour)
-		defer cancel()
-		w, id, r := longRoom(ctx, t)
+		w, id, r := longRoom(t)
 		defer w.close()
 		pieces, spans := func(q *pull) bool { return q.Want == wantSnapshot }, func(q *pull) bool { return q.Want == wantLog && q.Upto > 0 }
 		proofs := func(q *pull) bool { return q.Want == wantProof }
@@ -217,10 +198,7 @@ func TestLyingSources(t *testing.T) {
 			name := fmt.Sprint("m", i)
 			h := w.join(name, id)
 			began := time.Now()
-			c, err := h.Open(ctx, id, "", "bob")
-			if err != nil {
-				t.Fatalf("%s: %v", lie.name, err)
-			}
+			c := w.open(name, id, "bob")
 			if took := time.Since(began); took > 15*time.Second {
 				t.Errorf("%s: the newcomer was there after %v", lie.name, took)
 			}
@@ -228,7 +206,7 @@ func TestLyingSources(t *testing.T) {
 			if got, at := c.Head(); got != want || at != head {
 				t.Errorf("%s: the copy is at %d, %s; the room at %d, %s", lie.name, got, at.Short(), want, head.Short())
 			}
-			w.whole(ctx, h, id)
+			w.whole(h, id)
 			w.kill(name)
 		}
 	})
@@ -237,20 +215,12 @@ func TestLyingSources(t *testing.T) {
 // TestWhoWatchesMissesNothing: a copy in which somebody is present runs every decision, fetched from several nodes at once.
 func TestWhoWatchesMissesNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
-		defer cancel()
 		w := newWorld(t)
 		w.adapt = func(c *Config) { c.Jump = jump }
 		w, id := w.four("lab")
 		defer w.close()
-		h := w.join("n5", id)
-		c, err := h.Open(ctx, id, "", "bob")
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, err := c.Ask(ctx, "", "bob", &rooms.Enter{}); err != nil {
-			t.Fatal(err)
-		}
+		w.join("n5", id)
+		c := w.enter("n5", id, "bob")
 		var mu sync.Mutex
 		next, lost := uint64(0), 0
 		defer c.Watch(func(ev *rooms.Event, _ any) {
@@ -262,18 +232,7 @@ func TestWhoWatchesMissesNothing(t *testing.T) {
 			next = ev.Seq + 1
 		})()
 		w.lan.set(node("n5"), false)
-		r, err := w.hosts["n1"].Open(ctx, id, "", "ann")
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, err := r.Ask(ctx, "", "ann", &rooms.Enter{}); err != nil {
-			t.Fatal(err)
-		}
-		for i := range long {
-			if _, err := r.Ask(ctx, "", "ann", &rooms.Say{Text: fmt.Sprint("line ", i)}); err != nil {
-				t.Fatal(err)
-			}
-		}
+		r := w.talk("n1", id, "line ", long)
 		served := map[rooms.NodeID]int{}
 		w.lan.onPull = func(ctx context.Context, from, to rooms.NodeID, req []byte, serve server) ([]byte, error) {
 			mu.Lock()

@@ -133,6 +133,13 @@ func (p *port) Join(topic string, f func(rooms.NodeID, []byte)) (func([]byte), f
 	}, nil
 }
 
+// slow has frames take so long from now on, one way.
+func (l *lan) slow(delay time.Duration) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.delay = delay
+}
+
 // split puts nodes onto a side of their own, or with none, all onto one again.
 func (l *lan) split(apart ...rooms.NodeID) {
 	l.mu.Lock()

@@ -23,15 +23,7 @@ func TestAnIdleRoomIsParkedAndWakesWhenItIsWanted(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w, id := newWorld(t).four("lobby")
 				defer w.close()
-				h := w.join("n5", id)
-				r, err := h.Open(t.Context(), id, "", "bob")
-				if err != nil {
-					t.Fatal(err)
-				}
-				if _, err := r.Ask(t.Context(), "", "bob", &rooms.Enter{}); err != nil {
-					t.Fatal(err)
-				}
-				r.Watch(func(*rooms.Event, any) {})
+				r := w.member(id)
 				time.Sleep(30 * time.Second)
 				before := w.lan.orders.Load()
 				time.Sleep(time.Minute)
@@ -42,9 +34,7 @@ func TestAnIdleRoomIsParkedAndWakesWhenItIsWanted(t *testing.T) {
 				time.Sleep(time.Minute)
 				for range 3 {
 					began := time.Now()
-					if _, err := r.Ask(t.Context(), "", "bob", &rooms.Say{Text: "hello?"}); err != nil {
-						t.Fatal(err)
-					}
+					w.do(r, "", "bob", &rooms.Say{Text: "hello?"})
 					if d := time.Since(began); d > 8*time.Second {
 						t.Errorf("ordered after %v", d)
 					}

@@ -64,9 +64,7 @@ func TestBothSidesTalkWhileFrozenAndEverybodyHasEverythingOnce(t *testing.T) {
 				t.Errorf("%s was ordered as %q", nick, mine)
 			}
 		}
-		if _, err := rs[0].Ask(t.Context(), "", "ann", &rooms.Say{Text: "as ever"}); err != nil {
-			t.Error(err)
-		}
+		w.do(rs[0], "", "ann", &rooms.Say{Text: "as ever"})
 		for n, s := range w.stores {
 			if list, _ := s.Range(Outbox, nil, nil, 1000, false); len(list) > 0 {
 				t.Errorf("%s still keeps %d messages", n, len(list))
@@ -193,9 +191,7 @@ func TestWhatIsRefusedLaterIsWithdrawnEverywhere(t *testing.T) {
 		say(r4, "dan", "unheard")
 		w.eventually("it is shown at both", time.Second, func() bool { return s4.has("dan: unheard") && s5.has("dan: unheard") })
 		dan := perms.Guest("dan", node("n4").String())
-		if _, err := rMaker.Ask(t.Context(), "", "ann", &rooms.Sanction{Who: dan, Denies: perms.Say}); err != nil {
-			t.Fatal(err)
-		}
+		w.do(rMaker, "", "ann", &rooms.Sanction{Who: dan, Denies: perms.Say})
 		w.lan.split()
 		w.eventually("it is withdrawn at both", 20*time.Second, func() bool {
 			s4.mu.Lock()
@@ -277,8 +273,6 @@ func TestTalkThatWaitsTooLongOrTooMuchIsWithdrawnOrRefused(t *testing.T) {
 		if ss[3].has("ann: old") || ss[0].knows("ann: old") {
 			t.Error("what was withdrawn was ordered")
 		}
-		if _, err := rs[0].Ask(t.Context(), "", "ann", &rooms.Say{Text: "as ever"}); err != nil {
-			t.Error(err)
-		}
+		w.do(rs[0], "", "ann", &rooms.Say{Text: "as ever"})
 	})
 }

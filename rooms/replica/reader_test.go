@@ -2,7 +2,6 @@ package replica
 
 import (
 	"context"
-	"crypto/ed25519"
 	"errors"
 	"sync"
 	"testing"
@@ -21,31 +20,11 @@ func TestAReaderWithoutRightsGetsNothing(t *testing.T) {
 		h1 := w.start("n1")
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
-		accKey := key("alice")
-		pub := rooms.NodeOf(accKey.Public().(ed25519.PublicKey))
-		reg := &rooms.Register{Name: "alice", Key: pub, Device: node("n1")}
-		reg.Sig = ed25519.Sign(accKey, rooms.AccountDigest(w.genesis.Directory(), "register", "alice", pub, node("n1"), 0))
-		if err := h1.Order(ctx, reg); err != nil {
-			t.Fatal(err)
-		}
-		id, err := h1.Create(ctx, "alice", "alice", rooms.CreateRoom{Name: rooms.InventoryName("alice"), Members: []perms.Principal{"alice"}})
-		if err != nil {
-			t.Fatal(err)
-		}
-		r1, err := h1.Open(ctx, id, "alice", "alice")
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, err := r1.Ask(ctx, "alice", "alice", &rooms.Put{Kind: rooms.Document, Name: "diary", Text: []byte("secret")}); err != nil {
-			t.Fatal(err)
-		}
-		w.admit("n2")
-		h2 := w.start("n2")
-		w.eventually("the room is known at n2", 10*time.Second, func() bool {
-			known := false
-			h2.Directory(func(d *rooms.Directory) { _, known = d.Rooms[id] })
-			return known
-		})
+		w.registered(h1, "alice")
+		id := w.found("alice", "alice", rooms.CreateRoom{Name: rooms.InventoryName("alice"), Members: []perms.Principal{"alice"}})
+		r1 := w.openAs("n1", id, "alice", "alice")
+		w.do(r1, "alice", "alice", &rooms.Put{Kind: rooms.Document, Name: "diary", Text: []byte("secret")})
+		h2 := w.join("n2", id)
 		short, stop := context.WithTimeout(ctx, 3*time.Second)
 		defer stop()
 		// n2 claims to read for alice, whose device it is not; then for a guest; then asks the disk directly.
@@ -72,27 +51,14 @@ func TestARoomIsReadForWhoMayReadItOnly(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		defer w.close()
-		h1 := w.start("n1")
-		w.admit("n2")
-		h2 := w.start("n2")
-		register := func(h *Host, name string) {
-			k := key(name)
-			pub := rooms.NodeOf(k.Public().(ed25519.PublicKey))
-			reg := &rooms.Register{Name: name, Key: pub, Device: h.Self()}
-			reg.Sig = ed25519.Sign(k, rooms.AccountDigest(w.genesis.Directory(), "register", name, pub, h.Self(), 0))
-			if err := h.Order(t.Context(), reg); err != nil {
-				t.Fatal(err)
-			}
-		}
-		register(h1, "alice")
-		register(h2, "bob")
-		register(h2, "carol")
+		h1 := w.nodes(2)
+		h2 := w.hosts["n2"]
+		w.registered(h1, "alice")
+		w.registered(h2, "bob")
+		w.registered(h2, "carol")
 		members := []perms.Principal{"alice", "bob"}
-		id, err := h1.Create(t.Context(), "alice", "alice", rooms.CreateRoom{Name: rooms.DirectName("alice", "bob"), Members: members})
-		if err != nil {
-			t.Fatal(err)
-		}
-		w.eventually("n2 knows it", 10*time.Second, func() bool { _, err := h2.record(id); return err == nil })
+		id := w.found("alice", "alice", rooms.CreateRoom{Name: rooms.DirectName("alice", "bob"), Members: members})
+		w.knows(h2, id)
 		// Both ask from the same node at once: the right of one opens nothing for the other.
 		var wg sync.WaitGroup
 		for range 10 {
@@ -114,28 +80,18 @@ func TestWhoMayNotReadAnyMoreGetsNoMore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, id := newWorld(t).four("lobby")
 		defer w.close()
-		h := w.join("n5", id)
-		r5, err := h.Open(t.Context(), id, "", "eve")
-		if err != nil {
-			t.Fatal(err)
-		}
-		r1, err := w.hosts["n1"].Open(t.Context(), id, "", "ann")
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, err := r1.Ask(t.Context(), "", "ann", &rooms.Enter{}); err != nil {
-			t.Fatal(err)
-		}
+		w.join("n5", id)
+		r5 := w.open("n5", id, "eve")
+		r1 := w.enter("n1", id, "ann")
 		time.Sleep(5 * time.Second)
-		acl := &rooms.Grant{Who: perms.Everyone, Deny: perms.Read | perms.Enter}
-		if _, err := r1.Ask(t.Context(), "", "ann", acl); err != nil {
-			t.Fatal(err)
+		want, _ := r1.Head()
+		if got, _ := r5.Head(); got != want {
+			t.Fatalf("the copy of who may read is at %d, the room at %d", got, want)
 		}
+		w.do(r1, "", "ann", &rooms.Grant{Who: perms.Everyone, Deny: perms.Read | perms.Enter})
 		time.Sleep(100 * time.Millisecond)
 		before, _ := r5.Head()
-		if _, err := r1.Ask(t.Context(), "", "ann", &rooms.Say{Text: "among us"}); err != nil {
-			t.Fatal(err)
-		}
+		w.do(r1, "", "ann", &rooms.Say{Text: "among us"})
 		time.Sleep(20 * time.Second)
 		if got, _ := r5.Head(); got != before {
 			t.Errorf("the copy of who may not read went from %d to %d", before, got)

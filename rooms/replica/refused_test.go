@@ -16,36 +16,17 @@ func TestRecoveryWithoutRightChangesNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		defer w.close()
-		h1 := w.start("n1")
-		w.admit("n2")
-		h2 := w.start("n2")
+		h1 := w.nodes(2)
+		h2 := w.hosts["n2"]
 		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
 		defer cancel()
 		w.registered(h1, "alice")
 		w.registered(h2, "eve")
-		id, err := h1.Create(ctx, "alice", "", rooms.CreateRoom{Name: "hall"})
-		if err != nil {
-			t.Fatal(err)
-		}
-		r1, err := h1.Open(ctx, id, "alice", "")
-		if err != nil {
-			t.Fatal(err)
-		}
-		ask := func(r *Replica, b rooms.Body) {
-			t.Helper()
-			if _, err := r.Ask(ctx, "alice", "alice", b); err != nil {
-				t.Fatalf("%T: %v", b, err)
-			}
-		}
-		ask(r1, &rooms.Enter{})
-		ask(r1, &rooms.Say{Text: "before"})
-		w.eventually("the other node knows the room", time.Minute, func() bool {
-			_, err := h2.record(id)
-			return err == nil
-		})
-		if _, err := h2.Open(ctx, id, "eve", ""); err != nil {
-			t.Fatal(err)
-		}
+		id := w.found("alice", "", rooms.CreateRoom{Name: "hall"})
+		r1 := w.openAs("n1", id, "alice", "")
+		w.do(r1, "alice", "alice", &rooms.Enter{}, &rooms.Say{Text: "before"})
+		w.knows(h2, id)
+		w.openAs("n2", id, "eve", "")
 		rec, err := h2.record(id)
 		if err != nil {
 			t.Fatal(err)
@@ -95,7 +76,7 @@ func TestRecoveryWithoutRightChangesNothing(t *testing.T) {
 			b, _ := h2.record(id)
 			return a.Epoch() == 2 && b.Epoch() == 2
 		})
-		ask(r1, &rooms.Say{Text: "after"})
+		w.do(r1, "alice", "alice", &rooms.Say{Text: "after"})
 		want = append(want, "after")
 		same("after the recovery")
 		for _, n := range []string{"n2", "n1"} {
@@ -107,8 +88,7 @@ func TestRecoveryWithoutRightChangesNothing(t *testing.T) {
 			}
 		}
 		same("after a restart")
-		ask(w.hosts["n1"].Get(id), &rooms.Enter{})
-		ask(w.hosts["n1"].Get(id), &rooms.Say{Text: "on"})
+		w.do(w.hosts["n1"].Get(id), "alice", "alice", &rooms.Enter{}, &rooms.Say{Text: "on"})
 		want = append(want, "on")
 		same("at the end")
 	})

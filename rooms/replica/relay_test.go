@@ -24,19 +24,20 @@ func newTree(t *testing.T, followers int) *tree {
 	x := &tree{world: w, id: id}
 	for i := range followers {
 		name := fmt.Sprintf("f%d", i)
-		h := w.join(name, id)
-		r, err := h.Open(t.Context(), id, "", name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		r.Watch(func(*rooms.Event, any) {})
+		w.join(name, id)
+		w.open(name, id, name).Watch(func(*rooms.Event, any) {})
 		x.names = append(x.names, name)
 	}
-	if _, err := w.hosts["n1"].Get(id).Ask(t.Context(), "", "ann", &rooms.Enter{}); err != nil {
-		t.Fatal(err)
-	}
+	w.do(w.hosts["n1"].Get(id), "", "ann", &rooms.Enter{})
 	time.Sleep(3 * subscriberLife) // everybody has found a source, old places are given up
 	return x
+}
+
+// source returns who pushes to a node's copy.
+func (w *world) source(name string, id rooms.RoomID) (from rooms.NodeID) {
+	r := w.hosts[name].Get(id)
+	r.wait(func() { from = r.source })
+	return from
 }
 
 // say orders one more thing and returns the height that it is shown at.
@@ -44,9 +45,7 @@ func (x *tree) say() uint64 {
 	x.t.Helper()
 	x.says++
 	r := x.hosts["n1"].Get(x.id)
-	if _, err := r.Ask(x.t.Context(), "", "ann", &rooms.Say{Text: fmt.Sprint("line ", x.says)}); err != nil {
-		x.t.Fatal(err)
-	}
+	x.do(r, "", "ann", &rooms.Say{Text: fmt.Sprint("line ", x.says)})
 	height, _ := r.Head()
 	return height
 }
@@ -70,16 +69,11 @@ func (x *tree) served() map[string][]string {
 	out := map[string][]string{}
 	for name, h := range x.hosts {
 		r := h.Get(x.id)
-		done := make(chan struct{})
-		if !r.call(func() {
+		r.wait(func() {
 			for n := range r.subs {
 				out[name] = append(out[name], x.name(n))
 			}
-			close(done)
-		}) {
-			x.t.Fatal("busy")
-		}
-		<-done
+		})
 	}
 	return out
 }
@@ -88,9 +82,7 @@ func TestWhoFollowsServesOthers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		x := newTree(t, 30)
 		defer x.close()
-		x.lan.mu.Lock()
-		x.lan.delay = time.Millisecond
-		x.lan.mu.Unlock()
+		x.lan.slow(time.Millisecond)
 		before := x.lan.pulls.Load()
 		for range 20 {
 			x.everybodyAt(x.say(), 200*time.Millisecond)
@@ -173,10 +165,7 @@ func TestWhoServesLeaves(t *testing.T) {
 			if n == name {
 				continue
 			}
-			r := x.hosts[n].Get(x.id)
-			source := make(chan rooms.NodeID, 1)
-			r.call(func() { source <- r.source })
-			if <-source == node(name) {
+			if x.source(n, x.id) == node(name) {
 				t.Errorf("%s still waits for %s", n, name)
 			}
 		}
@@ -205,24 +194,16 @@ func TestACopyWhoseSourceKeepsSilentGetsEverything(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, id := newWorld(t).four("lobby")
 		defer w.close()
-		h := w.join("n5", id)
-		r5, err := h.Open(t.Context(), id, "", "bob")
-		if err != nil {
-			t.Fatal(err)
-		}
+		w.join("n5", id)
+		r5 := w.open("n5", id, "bob")
 		r5.Watch(func(*rooms.Event, any) {})
 		time.Sleep(5 * time.Second)
-		source := make(chan rooms.NodeID, 1)
-		r5.call(func() { source <- r5.source })
-		from := <-source
+		from := w.source("n5", id)
 		w.lan.mu.Lock()
 		w.lan.mute = func(a, b rooms.NodeID) bool { return a == from && b == node("n5") }
 		w.lan.mu.Unlock()
 		n := w.other(w.name(from))
-		r, err := w.hosts[n].Open(t.Context(), id, "", "ann")
-		if err != nil {
-			t.Fatal(err)
-		}
+		r := w.open(n, id, "ann")
 		for range 3 {
 			if _, err := r.Ask(t.Context(), "", "ann", &rooms.Enter{}); err != nil && !errors.Is(err, errs.Exists) {
 				t.Fatal(err)

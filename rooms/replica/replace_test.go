@@ -15,27 +15,10 @@ func TestAControllerThatStaysAwayIsReplacedAndComesBackAsAMember(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		defer w.close()
-		h1 := w.start("n1")
-		for _, n := range []string{"n2", "n3", "n4"} {
-			w.admit(n)
-			w.start(n)
-		}
-		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
-		defer cancel()
-		w.eventually("four controllers", time.Minute, func() bool { return len(h1.Dir().Status().Controllers) == 4 })
-		id, err := h1.Create(ctx, "", "ann", rooms.CreateRoom{Name: "lobby"})
-		if err != nil {
-			t.Fatal(err)
-		}
-		w.admit("n5")
-		w.start("n5")
-		r, err := h1.Open(ctx, id, "", "ann")
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, err := r.Ask(ctx, "", "ann", &rooms.Enter{}); err != nil {
-			t.Fatal(err)
-		}
+		h1 := w.nodes(4)
+		id := w.found("", "ann", rooms.CreateRoom{Name: "lobby"})
+		w.grow("n5")
+		r := w.enter("n1", id, "ann")
 		away := "n3"
 		w.kill(away)
 		w.eventually("the room and the directory have done with it", 20*time.Minute, func() bool {
@@ -43,9 +26,7 @@ func TestAControllerThatStaysAwayIsReplacedAndComesBackAsAMember(t *testing.T) {
 				len(r.Status().Controllers) == 4
 		})
 		for i := range 300 { // more than is kept of raft's log
-			if _, err := r.Ask(ctx, "", "ann", &rooms.Say{Text: fmt.Sprint(i)}); err != nil {
-				t.Fatal(err)
-			}
+			w.do(r, "", "ann", &rooms.Say{Text: fmt.Sprint(i)})
 		}
 		back := w.start(away)
 		want, _ := h1.Dir().Head()
@@ -53,16 +34,7 @@ func TestAControllerThatStaysAwayIsReplacedAndComesBackAsAMember(t *testing.T) {
 			got, _ := back.Dir().Head()
 			return got >= want
 		})
-		rb, err := back.Open(ctx, id, "", "bob")
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, err := rb.Ask(ctx, "", "bob", &rooms.Enter{}); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := rb.Ask(ctx, "", "bob", &rooms.Say{Text: "back"}); err != nil {
-			t.Fatal(err)
-		}
+		w.do(w.enter(away, id, "bob"), "", "bob", &rooms.Say{Text: "back"})
 	})
 }
 
@@ -72,25 +44,10 @@ func TestARoomThatIsCrowdedTakesInAStranger(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		defer w.close()
-		h1 := w.start("n1")
-		for _, n := range []string{"n2", "n3", "n4"} {
-			w.admit(n)
-			w.start(n)
-		}
-		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
-		defer cancel()
-		w.eventually("four controllers", time.Minute, func() bool { return len(h1.Dir().Status().Controllers) == 4 })
-		id, err := h1.Create(ctx, "", "ann", rooms.CreateRoom{Name: "lobby"})
-		if err != nil {
-			t.Fatal(err)
-		}
-		r, err := h1.Open(ctx, id, "", "ann")
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := w.hosts["n2"].Order(ctx, &rooms.AdmitNode{Node: node("n5"), Name: "n5", Sponsor: "somebody else"}); err != nil {
-			t.Fatal(err)
-		}
+		h1 := w.nodes(4)
+		id := w.found("", "ann", rooms.CreateRoom{Name: "lobby"})
+		r := w.open("n1", id, "ann")
+		w.admitBy("n2", "n5", "somebody else")
 		w.start("n5")
 		w.eventually("the stranger controls", 5*time.Minute, func() bool {
 			a, b := r.Status().Controllers, h1.Dir().Status().Controllers
@@ -110,39 +67,16 @@ func TestAReplacedControllerCatchesUp(t *testing.T) {
 		w := newWorld(t)
 		w.away = 20 * time.Second
 		defer w.close()
-		h1 := w.start("n1")
-		for _, n := range []string{"n2", "n3", "n4", "n5", "n6", "n7", "n8", "n9", "n10"} {
-			w.admit(n)
-			w.start(n)
-		}
-		w.eventually("four controllers of the directory", time.Minute, func() bool { return len(h1.Dir().Status().Controllers) == 4 })
-		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
-		defer cancel()
-		id, err := h1.Create(ctx, "", "ann", rooms.CreateRoom{Name: "lobby", Temporary: true})
-		if err != nil {
-			t.Fatal(err)
-		}
-		r1, err := h1.Open(ctx, id, "", "ann")
-		if err != nil {
-			t.Fatal(err)
-		}
+		h1 := w.nodes(10)
+		id := w.found("", "ann", rooms.CreateRoom{Name: "lobby", Temporary: true})
+		r1 := w.open("n1", id, "ann")
 		defer r1.Watch(func(*rooms.Event, any) {})()
-		if _, err := r1.Ask(ctx, "", "ann", &rooms.Enter{}); err != nil {
-			t.Fatal(err)
-		}
-		name := func(id rooms.NodeID) string {
-			for n := range w.stores {
-				if node(n) == id {
-					return n
-				}
-			}
-			return ""
-		}
+		w.do(r1, "", "ann", &rooms.Enter{})
 		first := slices.Clone(r1.Status().Controllers)
 		// One after the other goes, n1 excepted, until of those who founded the room none that was away is left.
 		var gone []string
 		for _, c := range first {
-			n := name(c)
+			n := w.name(c)
 			if n == "n1" {
 				continue
 			}
@@ -156,13 +90,11 @@ func TestAReplacedControllerCatchesUp(t *testing.T) {
 			})
 		}
 		for i := range 10 {
-			if _, err := r1.Ask(ctx, "", "ann", &rooms.Say{Text: fmt.Sprint(i)}); err != nil {
-				t.Fatal(err)
-			}
+			w.do(r1, "", "ann", &rooms.Say{Text: fmt.Sprint(i)})
 		}
 		for _, n := range gone {
 			h := w.start(n)
-			short, stop := context.WithTimeout(ctx, 10*time.Second)
+			short, stop := context.WithTimeout(t.Context(), 10*time.Second)
 			if _, err := h.Open(short, id, "", "bob"); err != nil {
 				t.Errorf("%s opens the room: %v", n, err)
 			}
@@ -191,27 +123,10 @@ func TestAControllerThatSendsGarbageIsReplaced(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		defer w.close()
-		h1 := w.start("n1")
-		for _, n := range []string{"n2", "n3", "n4"} {
-			w.admit(n)
-			w.start(n)
-		}
-		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
-		defer cancel()
-		w.eventually("four controllers", time.Minute, func() bool { return len(h1.Dir().Status().Controllers) == 4 })
-		id, err := h1.Create(ctx, "", "ann", rooms.CreateRoom{Name: "lobby"})
-		if err != nil {
-			t.Fatal(err)
-		}
-		w.admit("n5")
-		w.start("n5")
-		r, err := h1.Open(ctx, id, "", "ann")
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, err := r.Ask(ctx, "", "ann", &rooms.Enter{}); err != nil {
-			t.Fatal(err)
-		}
+		w.nodes(4)
+		id := w.found("", "ann", rooms.CreateRoom{Name: "lobby"})
+		w.grow("n5")
+		r := w.enter("n1", id, "ann")
 		w.eventually("all four control it", time.Minute, func() bool {
 			for _, n := range []string{"n2", "n3", "n4"} {
 				if c := w.hosts[n].Get(id); c == nil || c.Status().Leader.IsZero() {

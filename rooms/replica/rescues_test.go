@@ -15,31 +15,22 @@ func TestSleptThroughTwoRescues(t *testing.T) {
 		w := newWorld(t)
 		w.genesis.Recovery = node("recovery")
 		defer w.close()
-		h1 := w.start("n1")
-		for _, n := range []string{"n2", "n3", "n4"} {
-			w.admit(n)
-			w.start(n)
-		}
+		w.nodes(4)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
 		defer cancel()
-		w.eventually("four controllers", time.Minute, func() bool { return len(h1.Dir().Status().Controllers) == 4 })
 		w.kill("n1")
 		for _, n := range []string{"lost1", "lost2", "lost3"} {
-			if err := w.hosts["n2"].Order(ctx, &rooms.AdmitNode{Node: node(n), Name: n, Sponsor: "n2"}); err != nil {
-				t.Fatal(err)
-			}
+			w.admitBy("n2", n, "n2")
 		}
 		for _, n := range []string{"n2", "n3", "n4"} {
 			w.kill(n)
 		}
-		h1 = w.start("n1")
+		h1 := w.start("n1")
 		time.Sleep(time.Minute)
 		if _, err := h1.Rescue(ctx, key("recovery")); err != nil {
 			t.Fatal(err)
 		}
-		if err := h1.Order(ctx, &rooms.AdmitNode{Node: node("n5"), Name: "n5", Sponsor: "n1"}); err != nil {
-			t.Fatal(err)
-		}
+		w.admit("n5")
 		d := h1.Dir()
 		d.call(func() {
 			again := rooms.Rescue{Epoch: 3, Start: d.chain.Height, Head: d.chain.Head, Controllers: []rooms.NodeID{h1.Self()}}

@@ -47,9 +47,7 @@ func TestAnEmptyRoomIsAnEntryAndWakesAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, id := newWorld(t).four("lobby")
 		defer w.close()
-		w.lan.mu.Lock()
-		w.lan.delay = time.Millisecond
-		w.lan.mu.Unlock()
+		w.lan.slow(time.Millisecond)
 		n5 := w.join("n5", id)
 		for name, want := range map[string]func(leader, backup *Host) error{
 			"a wish at its leader": func(l, _ *Host) error { return w.say(l, id, "one") },
@@ -135,15 +133,9 @@ func TestAParkedRoomGrowsWithTheNetwork(t *testing.T) {
 		w := newWorld(t)
 		defer w.close()
 		h1 := w.start("n1")
-		id, err := h1.Create(t.Context(), "", "ann", rooms.CreateRoom{Name: "lobby"})
-		if err != nil {
-			t.Fatal(err)
-		}
+		id := w.found("", "ann", rooms.CreateRoom{Name: "lobby"})
 		w.parkedEverywhere(id)
-		for _, n := range []string{"n2", "n3", "n4"} {
-			w.admit(n)
-			w.start(n)
-		}
+		w.grow("n2", "n3", "n4")
 		w.eventually("it has four controllers", 3*time.Minute, func() bool { return len(h1.controllersOf(id)) == 4 })
 		w.parkedEverywhere(id)
 	})
@@ -156,29 +148,15 @@ func TestAfterARestartParkedRoomsStayOnDiskAndAreKnown(t *testing.T) {
 		h := w.start("n1")
 		ids := map[string]rooms.RoomID{}
 		for _, n := range []string{"tagged", "plain", "busy"} {
-			id, err := h.Create(t.Context(), "", "ann", rooms.CreateRoom{Name: n, Temporary: true})
-			if err != nil {
-				t.Fatal(err)
-			}
+			id := w.found("", "ann", rooms.CreateRoom{Name: n, Temporary: true})
 			ids[n] = id
-			r, err := h.Open(t.Context(), id, "", "ann")
-			if err != nil {
-				t.Fatal(err)
-			}
-			for _, b := range []rooms.Body{&rooms.Enter{}, &rooms.Subject{Text: "all about " + n}} {
-				if _, err := r.Ask(t.Context(), "", "ann", b); err != nil {
-					t.Fatal(n, err)
-				}
-			}
+			r := w.enter("n1", id, "ann")
+			w.do(r, "", "ann", &rooms.Subject{Text: "all about " + n})
 			if n == "tagged" {
-				if _, err := r.Ask(t.Context(), "", "ann", &rooms.Tag{Add: []string{"physics"}}); err != nil {
-					t.Fatal(err)
-				}
+				w.do(r, "", "ann", &rooms.Tag{Add: []string{"physics"}})
 			}
 			if n != "busy" {
-				if _, err := r.Ask(t.Context(), "", "ann", &rooms.Leave{}); err != nil {
-					t.Fatal(err)
-				}
+				w.do(r, "", "ann", &rooms.Leave{})
 			}
 		}
 		w.eventually("two are parked", time.Minute, func() bool { return h.isParked(ids["tagged"]) && h.isParked(ids["plain"]) })
@@ -276,14 +254,8 @@ func TestARoomForWhichSomethingWaitsIsNotParked(t *testing.T) {
 		w := newWorld(t)
 		defer w.close()
 		h := w.start("n1")
-		id, err := h.Create(t.Context(), "", "ann", rooms.CreateRoom{Name: "lobby", Temporary: true})
-		if err != nil {
-			t.Fatal(err)
-		}
-		r, err := h.Open(t.Context(), id, "", "ann")
-		if err != nil {
-			t.Fatal(err)
-		}
+		id := w.found("", "ann", rooms.CreateRoom{Name: "lobby", Temporary: true})
+		r := w.open("n1", id, "ann")
 		parked := make(chan bool, 2)
 		r.call(func() {
 			rest := &resting{Height: r.chain.Height}
@@ -353,10 +325,7 @@ func TestWakingMeetsParking(t *testing.T) {
 		users.Wait()
 		for i, id := range ids {
 			w.parkedEverywhere(id)
-			r, err := w.hosts["n1"].Open(t.Context(), id, "", "ann")
-			if err != nil {
-				t.Fatal(err)
-			}
+			r := w.open("n1", id, "ann")
 			evs, err := r.Events(t.Context(), Query{Limit: 1000, Ops: []rooms.Op{rooms.OpSay}})
 			if err != nil {
 				t.Fatal(err)

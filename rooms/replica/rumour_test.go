@@ -1,7 +1,6 @@
 package replica
 
 import (
-	"context"
 	"crypto/ed25519"
 	"fmt"
 	"slices"
@@ -18,8 +17,7 @@ func TestOnlyWhatCanBecomeAnEventIsShownOfOthers(t *testing.T) {
 		w, id, rs, ss := frozenRoom(t)
 		defer w.close()
 		next := uint64(0)
-		rs[0].call(func() { next = rs[0].chain.Machine.Base().Counters[node("n2")] + 1 })
-		synctest.Wait()
+		rs[0].wait(func() { next = rs[0].chain.Machine.Base().Counters[node("n2")] + 1 })
 		request := func(text string, change func(*rooms.Request)) []byte {
 			req := rooms.NewRequest(id, "", "bob", &rooms.Say{Text: text})
 			req.Counter = next
@@ -74,24 +72,12 @@ func TestOnlyWhatCanBecomeAnEventIsShownOfOthers(t *testing.T) {
 // account registers an account with the node as its only device; the function returned takes the device from it.
 func (w *world) account(name, at string) (drop func()) {
 	w.t.Helper()
-	k, dir := key("account "+name), w.genesis.Directory()
-	pub := rooms.NodeOf(k.Public().(ed25519.PublicKey))
-	order := func(by string, b rooms.Body) {
-		w.t.Helper()
-		ctx, cancel := context.WithTimeout(w.t.Context(), 30*time.Second)
-		defer cancel()
-		if err := w.hosts[by].Order(ctx, b); err != nil {
-			w.t.Fatalf("%T: %v", b, err)
-		}
-	}
-	sign := func(what string, nonce uint64) []byte {
-		return ed25519.Sign(k, rooms.AccountDigest(dir, what, name, pub, node(at), nonce))
-	}
-	order(at, &rooms.Register{Name: name, Key: pub, Device: node(at), Sig: sign("register", 0)})
+	w.registered(w.hosts[at], name)
 	return func() {
-		var nonce uint64
-		w.hosts["n1"].Directory(func(d *rooms.Directory) { nonce = d.Accounts[name].Changes })
-		order("n1", &rooms.DropDevice{Account: name, Device: node(at), Nonce: nonce, Sig: sign("drop", nonce)})
+		drop := &rooms.DropDevice{Account: name, Device: node(at)}
+		w.hosts["n1"].Directory(func(d *rooms.Directory) { drop.Nonce = d.Accounts[name].Changes })
+		drop.Sig = ed25519.Sign(key(name), rooms.AccountDigest(w.genesis.Directory(), "drop", name, node(name), node(at), drop.Nonce))
+		w.do(w.hosts["n1"].Dir(), "", "", drop)
 	}
 }
 
@@ -102,25 +88,19 @@ func TestANodeThatMayNotSpeakForAnAccountAnyMoreIsNotHeardAndTakesItsWordsBack(t
 		w.join("n5", id) // no controller: who orders has the newest directory
 		drop := w.account("dora", "n5")
 		_, s1 := w.seat("n1", "ann", id)
-		r5, err := w.hosts["n5"].Open(t.Context(), id, "dora", "dora")
-		if err != nil {
-			t.Fatal(err)
-		}
+		r5 := w.openAs("n5", id, "dora", "dora")
 		s5 := watch(r5)
-		if _, err := r5.Ask(t.Context(), "dora", "dora", &rooms.Enter{}); err != nil {
-			t.Fatal(err)
-		}
+		w.do(r5, "dora", "dora", &rooms.Enter{})
 		w.lan.split(node("n5"))
 		w.eventually("n5 is frozen", 2*time.Second, s5.isFrozen)
 		r5.Submit("dora", "dora", &rooms.Say{Text: "mine"}, nil, nil)
 		w.eventually("it is shown", time.Second, func() bool { return s5.has("dora: mine") })
 		drop()
 		var data []byte
-		r5.call(func() {
+		r5.wait(func() {
 			i := slices.IndexFunc(r5.out.pending, func(w *wish) bool { return w.said })
 			data = rooms.Marshal(&r5.out.pending[i].req)
 		})
-		synctest.Wait()
 		w.hosts["n1"].Frame(node("n5"), rooms.Marshal(frame{Room: id, Kind: frameProvisional, Data: data}))
 		synctest.Wait()
 		if s1.has("dora: mine") {

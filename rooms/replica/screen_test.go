@@ -1,7 +1,6 @@
 package replica
 
 import (
-	"context"
 	"fmt"
 	"slices"
 	"sync"
@@ -89,16 +88,9 @@ func (s *screen) once(t *testing.T, who string, want []string) {
 // seat puts somebody into the room at a node.
 func (w *world) seat(name, nick string, id rooms.RoomID) (*Replica, *screen) {
 	w.t.Helper()
-	ctx, cancel := context.WithTimeout(w.t.Context(), 30*time.Second)
-	defer cancel()
-	r, err := w.hosts[name].Open(ctx, id, "", nick)
-	if err != nil {
-		w.t.Fatalf("%s at %s: %v", nick, name, err)
-	}
+	r := w.open(name, id, nick)
 	s := watch(r)
-	if _, err := r.Ask(ctx, "", nick, &rooms.Enter{View: "irc", Real: "the real " + nick}); err != nil {
-		w.t.Fatalf("%s at %s: %v", nick, name, err)
-	}
+	w.do(r, "", nick, &rooms.Enter{View: "irc", Real: "the real " + nick})
 	return r, s
 }
 

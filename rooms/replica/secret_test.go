@@ -21,14 +21,9 @@ func TestTheDirectoryKnowsWhatIsSecret(t *testing.T) {
 		if !listed() {
 			t.Fatal("a new room is not listed")
 		}
-		maker, err := w.hosts["n1"].Open(t.Context(), id, "", "ann")
-		if err != nil {
-			t.Fatal(err)
-		}
+		maker := w.open("n1", id, "ann")
 		for _, secret := range []bool{true, false} {
-			if _, err := maker.Ask(t.Context(), "", "ann", &rooms.Configure{Secret: &secret}); err != nil {
-				t.Fatal(err)
-			}
+			w.do(maker, "", "ann", &rooms.Configure{Secret: &secret})
 			w.eventually("n5 knows", 10*time.Second, func() bool { return listed() == !secret })
 		}
 		height := far.Dir().Status().Height

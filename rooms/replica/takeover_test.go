@@ -21,15 +21,11 @@ func TestABackupThatCannotLeadDoesNotHoldUpTheNext(t *testing.T) {
 		w.lan.mute = func(from, to rooms.NodeID) bool { return from == s.Leader && to == first }
 		w.lan.mu.Unlock()
 		for range 3 {
-			if _, err := r.Ask(t.Context(), "", "bob", &rooms.Say{Text: "not for everybody"}); err != nil {
-				t.Fatal(err)
-			}
+			w.do(r, "", "bob", &rooms.Say{Text: "not for everybody"})
 		}
 		w.kill(w.name(s.Leader))
 		began := time.Now()
-		if _, err := r.Ask(t.Context(), "", "bob", &rooms.Say{Text: "who leads?"}); err != nil {
-			t.Fatal(err)
-		}
+		w.do(r, "", "bob", &rooms.Say{Text: "who leads?"})
 		if d := time.Since(began); d > 800*time.Millisecond {
 			t.Errorf("ordered %v after the leader's death", d)
 		}
@@ -44,13 +40,13 @@ func TestATurnIsKeptThoughTheLeaderIsForgotten(t *testing.T) {
 		s := w.member(id).Status()
 		backups := slices.DeleteFunc(s.Controllers, func(n rooms.NodeID) bool { return n == s.Leader })
 		r := w.hosts[w.name(backups[2])].Get(id)
-		waits := make(chan bool)
-		r.call(func() {
+		waits := false
+		r.wait(func() {
 			r.setLeader(rooms.NodeID{})
 			r.lostController(s.Leader)
-			waits <- !r.campaignAt.IsZero()
+			waits = !r.campaignAt.IsZero()
 		})
-		if !<-waits {
+		if !waits {
 			t.Error("it does not wait for its turn")
 		}
 	})

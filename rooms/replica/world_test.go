@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"warren/rooms"
+	"warren/rooms/placement"
 )
 
 type world struct {
@@ -90,10 +91,16 @@ func (w *world) close() {
 
 func (w *world) admit(name string) {
 	w.t.Helper()
+	w.admitBy("n1", name, "n1")
+}
+
+// admitBy has a node let another one in, for whom somebody vouches.
+func (w *world) admitBy(by, name, sponsor string) {
+	w.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
-	if err := w.hosts["n1"].Order(ctx, &rooms.AdmitNode{Node: node(name), Name: name, Sponsor: "n1"}); err != nil {
-		w.t.Fatalf("admit %s: %v", name, err)
+	if err := w.hosts[by].Order(ctx, &rooms.AdmitNode{Node: node(name), Name: name, Sponsor: sponsor}); err != nil {
+		w.t.Fatalf("%s admits %s: %v", by, name, err)
 	}
 }
 
@@ -114,34 +121,113 @@ func (w *world) eventually(what string, d time.Duration, f func() bool) {
 	w.t.Fatalf("not within %v: %s", d, what)
 }
 
-// four starts four nodes that control the directory, and makes a room that they control.
-func (w *world) four(name string) (*world, rooms.RoomID) {
+// patience is how long a helper waits for one thing that it asks for: far longer than that should take.
+const patience = 10 * time.Minute
+
+// grow admits nodes and starts them.
+func (w *world) grow(names ...string) {
 	w.t.Helper()
-	h1 := w.start("n1")
-	for _, n := range []string{"n2", "n3", "n4"} {
+	for _, n := range names {
 		w.admit(n)
 		w.start(n)
 	}
-	w.eventually("four controllers", time.Minute, func() bool { return len(h1.Dir().Status().Controllers) == 4 })
-	ctx, cancel := context.WithTimeout(w.t.Context(), time.Minute)
-	defer cancel()
-	id, err := h1.Create(ctx, "", "ann", rooms.CreateRoom{Name: name, Temporary: true})
-	if err != nil {
-		w.t.Fatal(err)
+}
+
+// nodes starts n nodes, n1, n2, …, waits until as many of them control the directory as a network of that size has, and returns n1's host.
+func (w *world) nodes(n int) *Host {
+	w.t.Helper()
+	h := w.start("n1")
+	for i := 2; i <= n; i++ {
+		w.grow(fmt.Sprint("n", i))
 	}
+	w.eventually("the directory has its controllers", time.Minute, func() bool { return len(h.Dir().Status().Controllers) == placement.Want(n) })
+	return h
+}
+
+// found makes a room at n1, in the name of an account or of a guest.
+func (w *world) found(account, nick string, b rooms.CreateRoom) rooms.RoomID {
+	w.t.Helper()
+	ctx, cancel := context.WithTimeout(w.t.Context(), patience)
+	defer cancel()
+	id, err := w.hosts["n1"].Create(ctx, account, nick, b)
+	if err != nil {
+		w.t.Fatalf("make %s: %v", b.Name, err)
+	}
+	return id
+}
+
+// four starts four nodes that control the directory, and makes a temporary room that they control.
+func (w *world) four(name string) (*world, rooms.RoomID) {
+	w.t.Helper()
+	w.nodes(4)
+	id := w.found("", "ann", rooms.CreateRoom{Name: name, Temporary: true})
 	for _, h := range w.hosts {
-		w.eventually("every node knows the room", 10*time.Second, func() bool { _, err := h.record(id); return err == nil })
+		w.knows(h, id)
 	}
 	return w, id
+}
+
+// knows waits until the directory shows the room at a node.
+func (w *world) knows(h *Host, id rooms.RoomID) {
+	w.t.Helper()
+	w.eventually("the node knows the room", 10*time.Second, func() bool { _, err := h.record(id); return err == nil })
 }
 
 // join starts one more node that knows the room.
 func (w *world) join(name string, id rooms.RoomID) *Host {
 	w.t.Helper()
-	w.admit(name)
-	h := w.start(name)
-	w.eventually("the newcomer knows the room", 10*time.Second, func() bool { _, err := h.record(id); return err == nil })
-	return h
+	w.grow(name)
+	w.knows(w.hosts[name], id)
+	return w.hosts[name]
+}
+
+// open returns a node's copy of a room, opened for a guest.
+func (w *world) open(name string, id rooms.RoomID, nick string) *Replica {
+	w.t.Helper()
+	return w.openAs(name, id, "", nick)
+}
+
+// openAs is open for an account, or for a guest.
+func (w *world) openAs(name string, id rooms.RoomID, account, nick string) *Replica {
+	w.t.Helper()
+	ctx, cancel := context.WithTimeout(w.t.Context(), patience)
+	defer cancel()
+	r, err := w.hosts[name].Open(ctx, id, account, nick)
+	if err != nil {
+		w.t.Fatalf("%q %q opens the room at %s: %v", account, nick, name, err)
+	}
+	return r
+}
+
+// do has somebody order things in a room, one after the other.
+func (w *world) do(r *Replica, account, nick string, bodies ...rooms.Body) {
+	w.t.Helper()
+	for _, b := range bodies {
+		ctx, cancel := context.WithTimeout(w.t.Context(), patience)
+		_, err := r.Ask(ctx, account, nick, b)
+		cancel()
+		if err != nil {
+			w.t.Fatalf("%T of %s: %v", b, nick, err)
+		}
+	}
+}
+
+// enter lets a guest enter a room at a node.
+func (w *world) enter(name string, id rooms.RoomID, nick string) *Replica {
+	w.t.Helper()
+	r := w.open(name, id, nick)
+	w.do(r, "", nick, &rooms.Enter{})
+	return r
+}
+
+// talk lets ann enter a room at a node and say n lines.
+func (w *world) talk(name string, id rooms.RoomID, word string, n int) *Replica {
+	w.t.Helper()
+	r := w.enter(name, id, "ann")
+	for i := range n {
+		w.do(r, "", "ann", &rooms.Say{Text: fmt.Sprint(word, i)})
+	}
+	return r
 }
 
 func (w *world) name(id rooms.NodeID) string {
@@ -170,8 +256,10 @@ func (w *world) registered(h *Host, name string) {
 	k := key(name)
 	reg := &rooms.Register{Name: name, Key: rooms.NodeOf(k.Public().(ed25519.PublicKey)), Device: h.Self()}
 	reg.Sig = ed25519.Sign(k, rooms.AccountDigest(w.genesis.Directory(), "register", name, reg.Key, h.Self(), 0))
-	if err := h.Order(w.t.Context(), reg); err != nil {
-		w.t.Fatal(err)
+	ctx, cancel := context.WithTimeout(w.t.Context(), patience)
+	defer cancel()
+	if err := h.Order(ctx, reg); err != nil {
+		w.t.Fatalf("register %s: %v", name, err)
 	}
 }
 
@@ -196,42 +284,8 @@ func said(t *testing.T, r *Replica) (out []string) {
 // member starts a fifth node, which controls nothing, and lets bob enter the room there.
 func (w *world) member(id rooms.RoomID) *Replica {
 	w.t.Helper()
-	r, err := w.join("n5", id).Open(w.t.Context(), id, "", "bob")
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	if _, err := r.Ask(w.t.Context(), "", "bob", &rooms.Enter{}); err != nil {
-		w.t.Fatal(err)
-	}
+	w.join("n5", id)
+	r := w.enter("n5", id, "bob")
 	r.Watch(func(*rooms.Event, any) {})
 	return r
-}
-
-// talk has ann enter the room at the host, if she is not there, and say n lines.
-func talk(ctx context.Context, t *testing.T, h *Host, id rooms.RoomID, word string, n int) *Replica {
-	t.Helper()
-	r, err := h.Open(ctx, id, "", "ann")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := r.Ask(ctx, "", "ann", &rooms.Enter{}); err != nil {
-		t.Fatal(err)
-	}
-	for i := range n {
-		if _, err := r.Ask(ctx, "", "ann", &rooms.Say{Text: fmt.Sprint(word, i)}); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return r
-}
-
-// alone starts a network of one node with a room in which somebody has talked.
-func (w *world) alone(ctx context.Context) (*Host, rooms.RoomID) {
-	w.t.Helper()
-	h := w.start("n1")
-	id, err := h.Create(ctx, "", "ann", rooms.CreateRoom{Name: "lab"})
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	return h, id
 }
