@@ -135,7 +135,7 @@ func (d *direct) join(ctx context.Context, s *Session) {
 			if p, ok := s.client.(Pacer); ok {
 				p.Pace(s.ctx)
 			}
-			d.show(s, Delivery{Kind: DirectEvent, Event: &evs[i], Shared: &Shared{}, Heard: listened}, nil, true)
+			ok = ok && d.show(s, Delivery{Kind: DirectEvent, Event: &evs[i], Shared: &Shared{}, Heard: listened}, nil, true)
 		}
 		shown = to
 	}
@@ -231,7 +231,7 @@ func (d *direct) provisional(p Provisional) {
 	}
 }
 
-// show delivers a message to one session; false: it is not (any more) of one of the two. missed: it comes from the log.
+// show delivers a message to one session; false: it is closed, or not (any more) of one of the two. missed: it comes from the log.
 func (d *direct) show(s *Session, dl Delivery, by *mark, missed bool) bool {
 	me := s.principal()
 	i := slices.Index(d.members, me)
@@ -253,8 +253,7 @@ func (d *direct) show(s *Session, dl Delivery, by *mark, missed bool) bool {
 	if by != nil && by.s == s {
 		dl.Mine, dl.Cookie = true, by.cookie
 	}
-	s.deliver(dl)
-	return true
+	return s.deliver(dl)
 }
 
 // directoryEvent opens conversations that somebody elsewhere began with a person who is connected here, and forgets those that are no more.

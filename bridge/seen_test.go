@@ -144,6 +144,50 @@ func TestWhatWasMissedIsShownOnceWhateverRestarts(t *testing.T) {
 	s.Close("")
 }
 
+// Who sees her leave a room knows that she is gone: what is said then is missed, also while the rest of her session is being closed.
+func TestWhatIsSaidToWhoIsLeavingIsMissed(t *testing.T) {
+	w := newAway(t)
+	h := w.hub(0)
+	w.hub(1)
+	dens := make([]string, 40) // to leave them all takes a moment
+	left := make(chan struct{}, len(dens))
+	for i := range dens {
+		dens[i] = fmt.Sprint("den", i)
+		seat, err := w.bob.Join(t.Context(), dens[i], bridge.JoinOptions{Create: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(seat.Room().Watch(func(ev *rooms.Event, _ any) {
+			if ev.Op == rooms.OpLeave {
+				left <- struct{}{}
+			}
+		}))
+	}
+	for i := range 5 {
+		s, r := w.login(h, bridge.Person{})
+		w.heard(r, fmt.Sprint("mark ", i))
+		for _, den := range dens {
+			if _, err := s.Join(t.Context(), den, bridge.JoinOptions{}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		closed := make(chan struct{})
+		go func() {
+			defer close(closed)
+			s.Close("")
+		}()
+		<-left
+		w.tell("gone")
+		<-closed
+		for range dens[1:] {
+			<-left
+		}
+		s, r = w.login(h, bridge.Person{})
+		w.want(fmt.Sprint("at the next login, time ", i), w.heard(r, "back"), "(gone)", "back")
+		s.Close("")
+	}
+}
+
 func TestWhatWasSeenAtOneNodeIsNotMissedAtAnother(t *testing.T) {
 	w := newAway(t)
 	h1, h2 := w.hub(0), w.hub(1)

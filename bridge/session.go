@@ -224,13 +224,15 @@ func (s *Session) end() {
 	}
 }
 
-func (s *Session) deliver(d Delivery) {
+// deliver hands the client something; false: the session is closed.
+func (s *Session) deliver(d Delivery) bool {
 	s.mu.Lock()
 	closed := s.closed
 	s.mu.Unlock()
 	if !closed {
 		s.client.Deliver(d)
 	}
+	return !closed
 }
 
 // Command runs a line for the bot; the answer comes as a BotReply delivery with the cookie. It does not block. Commands of one session run one

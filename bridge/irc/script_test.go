@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -119,6 +120,17 @@ type client struct {
 	pings int
 }
 
+// inOrder sorts the tags of a line: their order means nothing (IRCv3 message-tags), and differs from time to time.
+func inOrder(line string) string {
+	tags, rest, tagged := strings.Cut(line, " ")
+	if !tagged || !strings.HasPrefix(tags, "@") {
+		return line
+	}
+	list := strings.Split(tags[1:], ";")
+	slices.Sort(list)
+	return "@" + strings.Join(list, ";") + " " + rest
+}
+
 func (w *world) connect(node int, name string) *client {
 	w.t.Helper()
 	near, far := net.Pipe()
@@ -134,7 +146,7 @@ func (w *world) connect(node int, name string) *client {
 			if err != nil {
 				c.ended = true
 			} else {
-				c.lines = append(c.lines, strings.TrimRight(l, "\r\n"))
+				c.lines = append(c.lines, inOrder(strings.TrimRight(l, "\r\n")))
 			}
 			c.mu.Unlock()
 			select {

@@ -26,6 +26,7 @@ func TestAFullDiskStopsTheRoomHereAndNotElsewhere(t *testing.T) {
 		if _, err := bad.Ask(t.Context(), "", "bob", &rooms.Enter{}); !errors.Is(err, errs.Internal) {
 			t.Errorf("on a full disk: %v", err)
 		}
+		synctest.Wait() // who watches is told after who asked
 		if bad.Status().Broken == nil || !frozen.Load() {
 			t.Error("the room does not say that it has stopped")
 		}
