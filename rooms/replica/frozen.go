@@ -1,6 +1,7 @@
 package replica
 
 import (
+	"sync/atomic"
 	"time"
 
 	"warren/rooms"
@@ -22,16 +23,8 @@ func (r *Replica) tickFrozen(now time.Time) {
 	if frozen && r.broken == nil && !r.cut {
 		r.promote()
 	}
-	r.watchMu.Lock()
-	fs := make([]func(bool), 0, len(r.freezes))
-	for id := range r.nextID {
-		if f, ok := r.freezes[id]; ok {
-			fs = append(fs, f)
-		}
-	}
-	r.watchMu.Unlock()
-	for _, f := range fs {
-		f(frozen)
+	for _, f := range r.freezes.all() {
+		(*f)(frozen)
 	}
 }
 
@@ -69,22 +62,15 @@ func (r *Replica) heardQuorum(list []rooms.NodeID) bool {
 // WatchFrozen calls f when the room freezes (no quorum of its controllers can be reached: nothing is ordered) and when it thaws; soon when
 // it is frozen now, perhaps twice. f must not block.
 func (r *Replica) WatchFrozen(f func(frozen bool)) (stop func()) {
-	r.watchMu.Lock()
-	id := r.nextID
-	r.nextID++
-	r.freezes[id] = f
-	r.watchMu.Unlock()
+	end := r.freezes.add(f)
+	var ended atomic.Bool
 	r.must(func() { // by the loop, so that no change between asking and registering is missed, and none overtakes another
-		r.watchMu.Lock()
-		_, still := r.freezes[id]
-		r.watchMu.Unlock()
-		if still && r.frozen {
+		if !ended.Load() && r.frozen {
 			f(true)
 		}
 	})
 	return func() {
-		r.watchMu.Lock()
-		defer r.watchMu.Unlock()
-		delete(r.freezes, id)
+		ended.Store(true)
+		end()
 	}
 }

@@ -46,30 +46,11 @@ type kept struct {
 }
 
 // WatchProvisional calls f with talk that is provisional, from now on; f must not block.
-func (r *Replica) WatchProvisional(f func(Provisional)) (stop func()) {
-	r.watchMu.Lock()
-	defer r.watchMu.Unlock()
-	id := r.nextID
-	r.nextID++
-	r.talks[id] = f
-	return func() {
-		r.watchMu.Lock()
-		defer r.watchMu.Unlock()
-		delete(r.talks, id)
-	}
-}
+func (r *Replica) WatchProvisional(f func(Provisional)) (stop func()) { return r.talks.add(f) }
 
 func (r *Replica) showProvisional(p Provisional) {
-	r.watchMu.Lock()
-	fs := make([]func(Provisional), 0, len(r.talks))
-	for id := range r.nextID {
-		if f, ok := r.talks[id]; ok {
-			fs = append(fs, f)
-		}
-	}
-	r.watchMu.Unlock()
-	for _, f := range fs {
-		f(p)
+	for _, f := range r.talks.all() {
+		(*f)(p)
 	}
 }
 

@@ -36,16 +36,14 @@ type Replica struct {
 	// charges is what this node's controller has against others.
 	charges []order.Charge
 
-	watchMu sync.Mutex
-	nextID  int
-	watch   map[int]func(*rooms.Event, any)
-	signals map[int]func(rooms.NodeID, []byte)
-	freezes map[int]func(bool)
-	talks   map[int]func(Provisional)
-	publish func([]byte)
-	leave   func()
+	watch   listeners[func(*rooms.Event, any)]
+	signals listeners[func(rooms.NodeID, []byte)]
+	freezes listeners[func(bool)]
+	talks   listeners[func(Provisional)]
 
 	// Owned by the loop.
+	publish    func([]byte) // to the room's topic; nil: it is not joined
+	leave      func()
 	ctl        *order.Controller
 	ledger     *order.Ledger // of all lives of ctl
 	ledgerSeen uint64        // its version in charges
@@ -88,9 +86,8 @@ func (h *Host) newReplica(id rooms.RoomID, chain *rooms.Chain, log logState) *Re
 	r := &Replica{
 		h: h, id: id, chain: chain, log: log, done: make(chan struct{}),
 		in: newInbox(), ticks: make(chan struct{}, 1),
-		watch: map[int]func(*rooms.Event, any){}, signals: map[int]func(rooms.NodeID, []byte){}, freezes: map[int]func(bool){},
-		talks: map[int]func(Provisional){}, rumours: map[rooms.Hash]*rumour{},
-		ledger: h.ledgers.of(id), subs: map[rooms.NodeID]*subscriber{}, held: map[uint64]heldBack{}, jumped: map[rooms.NodeID]time.Time{}, lastUse: time.Now(), led: time.Now(), park: parking{active: time.Now()},
+		rumours: map[rooms.Hash]*rumour{}, ledger: h.ledgers.of(id), subs: map[rooms.NodeID]*subscriber{}, held: map[uint64]heldBack{},
+		jumped: map[rooms.NodeID]time.Time{}, lastUse: time.Now(), led: time.Now(), park: parking{active: time.Now()},
 	}
 	_, r.directory = chain.Machine.(*rooms.Directory)
 	r.ctx, r.cancel = context.WithCancel(h.ctx)
@@ -193,47 +190,6 @@ func (r *Replica) Head() (uint64, rooms.Hash) {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
 	return r.chain.Height, r.chain.Head
-}
-
-// Watch calls f with every event applied from now on, in order, with the cookie of this node's own wishes. f must not block.
-func (r *Replica) Watch(f func(ev *rooms.Event, cookie any)) (stop func()) {
-	r.watchMu.Lock()
-	defer r.watchMu.Unlock()
-	id := r.nextID
-	r.nextID++
-	r.watch[id] = f
-	r.call(r.joinTopic)
-	return func() {
-		r.watchMu.Lock()
-		defer r.watchMu.Unlock()
-		delete(r.watch, id)
-	}
-}
-
-func (r *Replica) watchers() int {
-	r.watchMu.Lock()
-	defer r.watchMu.Unlock()
-	return len(r.watch)
-}
-
-func (r *Replica) dispatch(ev *rooms.Event, cookie any) {
-	if r.directory {
-		r.h.directoryApplied(ev)
-	}
-	r.watchMu.Lock()
-	fs := make([]func(*rooms.Event, any), 0, len(r.watch))
-	for id := range r.nextID {
-		if f, ok := r.watch[id]; ok {
-			fs = append(fs, f)
-		}
-	}
-	r.watchMu.Unlock()
-	for _, f := range fs {
-		f(ev, cookie)
-	}
-	if r.h.cfg.Applied != nil && !r.directory {
-		r.h.cfg.Applied(ev)
-	}
 }
 
 // Status tells how the room is ordered.

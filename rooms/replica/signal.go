@@ -113,27 +113,12 @@ func (r *Replica) signalled(from rooms.NodeID, data []byte) {
 	if !ok || from == r.h.self || !occupied(st, from) {
 		return
 	}
-	r.watchMu.Lock()
-	fs := make([]func(rooms.NodeID, []byte), 0, len(r.signals))
-	for _, f := range r.signals {
-		fs = append(fs, f)
-	}
-	r.watchMu.Unlock()
-	for _, f := range fs {
-		f(from, data)
+	for _, f := range r.signals.all() {
+		(*f)(from, data)
 	}
 }
 
 // WatchSignals calls f with the signals of other nodes; f must not block.
 func (r *Replica) WatchSignals(f func(from rooms.NodeID, data []byte)) (stop func()) {
-	r.watchMu.Lock()
-	defer r.watchMu.Unlock()
-	id := r.nextID
-	r.nextID++
-	r.signals[id] = f
-	return func() {
-		r.watchMu.Lock()
-		defer r.watchMu.Unlock()
-		delete(r.signals, id)
-	}
+	return r.signals.add(f)
 }
