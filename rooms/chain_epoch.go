@@ -72,7 +72,7 @@ func (c *Chain) settle(e *EpochRecord, by *Chain) bool {
 	if !ok || !c.doubts(e) {
 		return true
 	}
-	if s.mayRecover(e.By, by.Time) {
+	if s.Manages(e.By, by.Time) {
 		c.rightly = e.Epoch
 		return true
 	}

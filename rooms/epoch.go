@@ -258,8 +258,8 @@ func (r *Rescue) record() EpochRecord {
 	return EpochRecord{Epoch: r.Epoch, Start: r.Start, Head: r.Head, Controllers: r.Controllers}
 }
 
-// mayRecover reports whether the account manages the room as it stands: the condition under which a replica follows an epoch that the account
-// had made.
-func (s *State) mayRecover(account string, now int64) bool {
+// Manages reports whether the account manages the room as it stands, at a time in ms: the condition under which a replica follows an epoch that the
+// account had made.
+func (s *State) Manages(account string, now int64) bool {
 	return s.Decide(perms.Subject{Principal: perms.Account(account)}, perms.Manage, nil, now, nil).OK
 }

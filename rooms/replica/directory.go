@@ -66,6 +66,7 @@ func (h *Host) view(v uint64) rooms.View {
 // dirHeight is the newest version of the directory here.
 func (h *Host) dirHeight() uint64 { return h.dirAt.Load() }
 
+// record returns what the directory shows of a room, or errs.NotFound.
 func (h *Host) record(id rooms.RoomID) (rec rooms.RoomRecord, err error) {
 	known := false
 	h.Directory(func(d *rooms.Directory) { rec, known = d.Rooms[id] })
@@ -73,6 +74,12 @@ func (h *Host) record(id rooms.RoomID) (rec rooms.RoomRecord, err error) {
 		return rec, errs.NotFound
 	}
 	return rec, nil
+}
+
+// named returns the record of the room that has a name now.
+func (h *Host) named(name string) (rec rooms.RoomRecord, known bool) {
+	h.Directory(func(d *rooms.Directory) { rec, known = d.RoomByName(name) })
+	return rec, known
 }
 
 // inside reports whether the node belongs to the network now.
@@ -121,10 +128,7 @@ func (h *Host) directoryApplied(ev *rooms.Event) {
 		if !slices.Contains(b.Controllers, h.self) {
 			return
 		}
-		var rec rooms.RoomRecord
-		known := false
-		h.Directory(func(d *rooms.Directory) { rec, known = d.RoomByName(b.Name) })
-		if known {
+		if rec, known := h.named(b.Name); known {
 			h.wake(rec.ID)
 		}
 	case *rooms.Witness:
@@ -152,8 +156,8 @@ func (h *Host) directoryMoved() {
 	}
 }
 
-// others returns the other nodes that are up.
-func (h *Host) others() (out []rooms.NodeID) {
+// up returns the other nodes that are up.
+func (h *Host) up() (out []rooms.NodeID) {
 	for _, n := range h.nodes() {
 		if n.ID != h.self && h.alive(n.ID) {
 			out = append(out, n.ID)

@@ -230,14 +230,9 @@ func (h *Host) Create(ctx context.Context, account, nick string, b rooms.CreateR
 	b.Maker = rooms.PrincipalOf(account, nick, h.self)
 	b.Controllers = h.choose(b.Name)
 	_, err := h.dir.Ask(ctx, account, nick, &b)
-	var rec rooms.RoomRecord
-	known := false
-	h.Directory(func(d *rooms.Directory) { rec, known = d.RoomByName(b.Name) })
-	if !known {
-		if err == nil {
-			err = errs.Internal
-		}
-		return rec.ID, err
+	rec, known := h.named(b.Name)
+	if !known && err == nil {
+		err = errs.Internal
 	}
 	return rec.ID, err
 }

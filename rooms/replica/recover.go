@@ -7,7 +7,6 @@ import (
 	"slices"
 	"time"
 
-	"warren/perms"
 	"warren/rooms"
 	"warren/rooms/errs"
 )
@@ -24,7 +23,8 @@ type Survey struct {
 	Frozen      bool           // fewer are heard than a quorum: only then can the room be recovered
 }
 
-// Survey looks at a room as this node sees it, after it has fetched what others have of it. It blocks for some seconds at most.
+// Survey looks at a room as this node sees it, after it has fetched what others have of it: it blocks for pullPatience at most for each answer of each
+// node that is up, and not beyond the end of ctx.
 func (h *Host) Survey(ctx context.Context, id rooms.RoomID, account string) (Survey, error) {
 	r, err := h.hold(id)
 	if err != nil {
@@ -48,34 +48,24 @@ func (r *Replica) survey() Survey {
 
 // fetch asks every node that is up for what it has of a room above the copy here.
 func (h *Host) fetch(ctx context.Context, r *Replica, account string) {
-	for _, n := range h.nodes() {
-		if n.ID == h.self || !h.alive(n.ID) {
-			continue
-		}
+	for _, n := range h.up() {
 		for more := true; more && ctx.Err() == nil; {
 			height, _ := r.Head()
 			sub, cancel := context.WithTimeout(ctx, pullPatience)
-			data, err := h.cfg.Net.Pull(sub, n.ID, rooms.Marshal(pull{Room: r.id, For: reader{Account: account}, After: height}))
-			cancel()
 			var p pulled
-			if err != nil || rooms.Unmarshal(data, &p) != nil {
+			err := h.pull(sub, n, pull{Room: r.id, For: reader{Account: account}, After: height}, &p)
+			cancel()
+			if err != nil {
 				break
 			}
-			done := make(chan struct{})
-			if !r.call(func() {
+			if r.do(func() {
 				for _, b := range p.Decisions {
 					d := &rooms.Decision{}
 					if rooms.Unmarshal(b, d) == nil {
-						r.offer(d, n.ID, len(b))
+						r.offer(d, n, len(b))
 					}
 				}
-				close(done)
-			}) {
-				return
-			}
-			select {
-			case <-done:
-			case <-r.done:
+			}) != nil {
 				return
 			}
 			now, _ := r.Head()
@@ -111,9 +101,7 @@ func (h *Host) Recover(ctx context.Context, id rooms.RoomID, account string) (Re
 	h.fetch(ctx, r, account)
 	s := r.survey()
 	manages := false
-	r.View(func(st *rooms.State) {
-		manages = st.Decide(perms.Subject{Principal: perms.Account(account)}, perms.Manage, nil, h.Now(), nil).OK
-	})
+	r.View(func(st *rooms.State) { manages = st.Manages(account, h.Now()) })
 	switch {
 	case !manages:
 		return out, ErrNotManager
@@ -143,77 +131,54 @@ func (h *Host) Recover(ctx context.Context, id rooms.RoomID, account string) (Re
 
 // importAll has the directory told of the room's changes of controllers that it does not know yet.
 func (r *Replica) importAll(ctx context.Context) error {
-	got := make(chan []rooms.Body, 1)
-	if !r.call(func() {
-		rec, err := r.h.record(r.id)
-		if err != nil {
-			got <- nil
-			return
+	var list []rooms.Body
+	if err := r.do(func() {
+		if rec, err := r.h.record(r.id); err == nil {
+			list = r.imports(rec)
 		}
-		got <- r.imports(rec)
-	}) {
-		return r.unheard()
+	}); err != nil {
+		return err
 	}
-	select {
-	case list := <-got:
-		for _, b := range list {
-			if err := r.h.Order(ctx, b); err != nil {
-				return err
-			}
+	for _, b := range list {
+		if err := r.h.Order(ctx, b); err != nil {
+			return err
 		}
-		return nil
-	case <-r.done:
-		return errs.Closed
 	}
-}
-
-// gathering is what came of asking for statements.
-type gathering struct {
-	body  *rooms.NewEpoch
-	tally rooms.Tally
-	err   error
+	return nil
 }
 
 // gatherFor asks the controllers that are heard for their statements, until all of them have spoken or statementTime has passed.
 func (r *Replica) gatherFor(ctx context.Context, account string) (*rooms.NewEpoch, rooms.Tally, error) {
-	got := make(chan gathering, 1)
 	end := time.Now().Add(statementTime)
-	first := true
+	begun := false
 	for {
-		if !r.call(func() {
-			if first {
+		var body *rooms.NewEpoch
+		var tally rooms.Tally
+		var unclear error
+		if err := r.do(func() {
+			if !begun {
 				r.gather(account)
-				first = false
+				begun = true
 			}
 			r.askStatements()
-			rec, err := r.h.record(r.id)
-			g := gathering{err: err}
-			if err == nil {
-				g.body, g.tally, g.err = r.epochBody(rec)
+			var rec rooms.RoomRecord
+			if rec, unclear = r.h.record(r.id); unclear == nil {
+				body, tally, unclear = r.epochBody(rec)
 			}
-			got <- g
-		}) {
-			return nil, rooms.Tally{}, r.unheard()
+		}); err != nil {
+			return nil, tally, err
 		}
-		var g gathering
-		select {
-		case g = <-got:
-		case <-r.done:
-			return nil, g.tally, errs.Closed
-		case <-ctx.Done():
-			return nil, g.tally, errs.Timeout
+		if unclear != nil && !errors.Is(unclear, rooms.ErrUnclear) {
+			return nil, tally, unclear
 		}
-		if g.err != nil && !errors.Is(g.err, rooms.ErrUnclear) {
-			return nil, g.tally, g.err
-		}
-		complete := !slices.ContainsFunc(g.tally.Silent, r.h.alive)
+		complete := !slices.ContainsFunc(tally.Silent, r.h.alive)
 		if complete || time.Now().After(end) {
-			return g.body, g.tally, nil
+			return body, tally, nil
 		}
 		select {
 		case <-time.After(askEvery):
 		case <-ctx.Done():
-			return nil, g.tally, errs.Timeout
+			return nil, tally, errs.Timeout
 		}
 	}
 }

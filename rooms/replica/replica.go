@@ -2,6 +2,7 @@ package replica
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -214,15 +215,27 @@ func (r *Replica) Status() Status {
 	s := Status{
 		Leader: r.leader, Epoch: r.chain.Epoch, Height: r.chain.Height, Head: r.chain.Head, Broken: r.broken, Frozen: r.frozen, Dropped: r.dropped.Load(),
 		Charges:     r.charges,
-		Controllers: append([]rooms.NodeID(nil), r.chain.Machine.Base().Controllers...),
+		Controllers: slices.Clone(r.controllers()),
 	}
-	for _, c := range s.Controllers {
-		s.Controls = s.Controls || c == r.h.self
-	}
+	s.Controls = slices.Contains(s.Controllers, r.h.self)
 	for _, g := range r.cert {
 		s.Signers = append(s.Signers, g.Node)
 	}
 	return s
+}
+
+// do runs f in the copy's goroutine and waits for it. Errors: errs.Busy when too much waits there, errs.Closed when the copy ends; f may have run then.
+func (r *Replica) do(f func()) error {
+	done := make(chan struct{})
+	if !r.call(func() { f(); close(done) }) {
+		return r.unheard()
+	}
+	select {
+	case <-done:
+		return nil
+	case <-r.done:
+		return errs.Closed
+	}
 }
 
 // unheard says why a call was not taken.

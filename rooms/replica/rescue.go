@@ -9,7 +9,6 @@ import (
 	"math"
 
 	"warren/rooms"
-	"warren/rooms/errs"
 )
 
 // Rescue has the directory begin anew at this node, by the network's recovery key, from the highest certified state that is to be had. It blocks until
@@ -25,20 +24,13 @@ func (h *Host) Rescue(ctx context.Context, recovery ed25519.PrivateKey) (Recover
 	if !s.Frozen {
 		return out, ErrNotFrozen
 	}
-	started := make(chan rooms.Rescue, 1)
-	if !r.call(func() {
-		rescue := rooms.Rescue{Epoch: r.chain.Epoch + 1, Start: r.chain.Height, Head: r.chain.Head, Controllers: []rooms.NodeID{h.self}}
+	var rescue rooms.Rescue
+	if err := r.do(func() {
+		rescue = rooms.Rescue{Epoch: r.chain.Epoch + 1, Start: r.chain.Height, Head: r.chain.Head, Controllers: []rooms.NodeID{h.self}}
 		rescue.Sign(r.id, recovery)
 		r.rescued(&rescue)
-		started <- rescue
-	}) {
-		return out, r.unheard()
-	}
-	var rescue rooms.Rescue
-	select {
-	case rescue = <-started:
-	case <-r.done:
-		return out, errs.Closed
+	}); err != nil {
+		return out, err
 	}
 	out = Recovered{Epoch: rescue.Epoch, Start: rescue.Start, Of: len(s.Controllers), Silent: s.Silent}
 	return out, r.awaitEpoch(ctx, rescue.Epoch, rescue.Start)
@@ -89,7 +81,7 @@ func (r *Replica) rescued(rescue *rooms.Rescue) {
 	turned := r.chain.LearnRescue(rescue)
 	r.mu.Unlock()
 	r.followEpoch(turned)
-	r.tellRescue(r.h.others()...)
+	r.tellRescue(r.h.up()...)
 }
 
 // tellRescue tells nodes of all epochs of the directory after its first, ascending: they may have lived on in an older one, and have slept through some.

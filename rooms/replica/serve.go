@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"math"
+	"slices"
 
 	"warren/perms"
 	"warren/rooms"
@@ -18,12 +19,7 @@ func (r *Replica) mayRead(node rooms.NodeID, as reader) bool {
 	if r.directory {
 		return true
 	}
-	for _, c := range r.chain.Machine.Base().Controllers {
-		if c == node {
-			return true
-		}
-	}
-	if r.stew.wants(node) {
+	if slices.Contains(r.controllers(), node) || r.stew.wants(node) {
 		return true
 	}
 	st := r.chain.Machine.(*rooms.State)
@@ -52,15 +48,9 @@ func (h *Host) ServePull(_ context.Context, from rooms.NodeID, req []byte) ([]by
 		return rooms.Marshal(pulled{Unknown: true}), nil
 	}
 	var may bool
-	answered := make(chan struct{})
 	var height uint64
-	if !r.call(func() { may, height = r.mayRead(from, q.For), r.chain.Height; close(answered) }) {
-		return nil, errs.Busy
-	}
-	select {
-	case <-answered:
-	case <-r.done:
-		return nil, errs.Closed
+	if err := r.do(func() { may, height = r.mayRead(from, q.For), r.chain.Height }); err != nil {
+		return nil, err
 	}
 	if !may {
 		return rooms.Marshal(pulled{Denied: true}), nil

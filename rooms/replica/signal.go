@@ -4,7 +4,6 @@ import (
 	"crypto/ed25519"
 	"slices"
 
-	"warren/perms"
 	"warren/rooms"
 )
 
@@ -76,7 +75,7 @@ func (r *Replica) Signal(data []byte) {
 		if !ok {
 			return
 		}
-		if st.ACL.Get(perms.Everyone).Allow.Has(perms.Read) && r.publish != nil {
+		if open(st) && r.publish != nil {
 			r.publish(rooms.Marshal(newMulticast(r.id, data, r.h.cfg.Key)))
 			return
 		}

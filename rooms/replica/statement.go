@@ -1,12 +1,10 @@
 package replica
 
 import (
-	"context"
 	"slices"
 	"sync/atomic"
 	"time"
 
-	"warren/perms"
 	"warren/rooms"
 	"warren/rooms/errs"
 )
@@ -110,18 +108,7 @@ func (r *Replica) askedToState(from rooms.NodeID, a askState) {
 func (r *Replica) mayRecover(from rooms.NodeID, account string) bool {
 	signs := false
 	r.h.Directory(func(d *rooms.Directory) { signs = d.Now().Signs(account, from) })
-	st := r.chain.Machine.(*rooms.State)
-	manages := st.Decide(perms.Subject{Principal: perms.Account(account)}, perms.Manage, nil, r.h.Now(), nil).OK
-	return signs && manages && r.heardControllers() < rooms.Quorum(len(r.controllers()))
-}
-
-func (r *Replica) heardControllers() (n int) {
-	for _, c := range r.controllers() {
-		if r.h.alive(c) {
-			n++
-		}
-	}
-	return n
+	return signs && r.chain.Machine.(*rooms.State).Manages(account, r.h.Now()) && !r.heardQuorum(r.controllers())
 }
 
 // statement ends the epoch at this controller and returns its statement, for an account or for nobody. false: that is not durable yet, or the copy lags behind; it is asked again.
@@ -181,15 +168,7 @@ func (r *Replica) proposeEpoch() {
 	if err != nil || !tally.Enough() {
 		return
 	}
-	r.ending.ordered.Store(true)
-	r.h.wg.Go(func() {
-		defer r.ending.ordered.Store(false)
-		ctx, cancel := context.WithTimeout(r.h.ctx, importTime)
-		defer cancel()
-		if err := r.h.Order(ctx, body); err != nil {
-			r.h.log.Info("the directory did not make a new epoch", "room", r.id.Short(), "err", err)
-		}
-	})
+	r.orderLater(&r.ending.ordered, "the directory did not make a new epoch", body)
 }
 
 // epochBody makes the request for a new epoch of what has been gathered. With rooms.ErrUnclear it is one that people may ask for.

@@ -128,15 +128,7 @@ func (r *Replica) askedFor() int {
 // hasPeople reports whether the room has occupants at the node.
 func (r *Replica) hasPeople(n rooms.NodeID) bool {
 	s, ok := r.chain.Machine.(*rooms.State)
-	if !ok {
-		return false
-	}
-	for _, o := range s.Occupants {
-		if slices.Contains(o.Nodes, n) {
-			return true
-		}
-	}
-	return false
+	return ok && occupied(s, n)
 }
 
 // reconfigured follows a certified change of controllers.
@@ -159,7 +151,7 @@ func (r *Replica) tickGone(now time.Time) {
 	dead := map[rooms.NodeID]bool{}
 	for _, o := range st.Occupants {
 		for _, n := range o.Nodes {
-			if up, since := r.h.cfg.Net.Alive(n); n != r.h.self && !up && now.Sub(since) >= r.h.cfg.Lease {
+			if !dead[n] && r.silent(n, r.h.cfg.Lease) {
 				dead[n] = true
 			}
 		}

@@ -2,6 +2,7 @@ package replica
 
 import (
 	"context"
+	"sync/atomic"
 	"time"
 
 	"warren/rooms"
@@ -15,19 +16,17 @@ func (r *Replica) tickImports(now time.Time) {
 		return
 	}
 	r.stew.told = now
-	var rec rooms.RoomRecord
-	known := false
-	r.h.Directory(func(d *rooms.Directory) { rec, known = d.Rooms[r.id] })
-	if !known {
+	rec, err := r.h.record(r.id)
+	if err != nil {
 		return
 	}
 	bodies := r.imports(rec)
-	if st := r.chain.Machine.(*rooms.State); st.Closed {
+	switch st := r.chain.Machine.(*rooms.State); {
+	case st.Closed:
 		if d := r.findClose(); d != nil {
 			bodies = append(bodies, &rooms.DropRoom{Room: r.id, Decision: rooms.Marshal(d)})
 		}
-	}
-	if st := r.chain.Machine.(*rooms.State); len(rec.Members) == 0 && !st.Closed && st.Set.Secret != rec.Secret {
+	case len(rec.Members) == 0 && st.Set.Secret != rec.Secret:
 		bodies = append(bodies, &rooms.HideRoom{Room: r.id, Secret: st.Set.Secret})
 	}
 	if len(bodies) > 0 {
@@ -42,7 +41,7 @@ func (r *Replica) imports(rec rooms.RoomRecord) (bodies []rooms.Body) {
 		if err != nil || len(list) == 0 {
 			return nil
 		}
-		rc, ok := soleBody[*rooms.Reconfigure](&list[0])
+		rc, ok := list[0].ReconfigureOf()
 		if !ok {
 			return nil
 		}
@@ -50,16 +49,6 @@ func (r *Replica) imports(rec rooms.RoomRecord) (bodies []rooms.Body) {
 		since = rc.Since
 	}
 	return bodies
-}
-
-// soleBody returns the body of a decision's only request, if it is a B.
-func soleBody[B rooms.Body](d *rooms.Decision) (b B, ok bool) {
-	if len(d.Batch.Requests) != 1 {
-		return b, false
-	}
-	body, err := d.Batch.Requests[0].Decode()
-	b, ok = body.(B)
-	return b, ok && err == nil
 }
 
 // findClose returns the decision that closed the room: one of the last, since a closed room orders only refusals. How many of them there are
@@ -72,7 +61,7 @@ func (r *Replica) findClose() *rooms.Decision {
 			return nil
 		}
 		for i := range list {
-			if _, ok := soleBody[*rooms.Close](&list[i]); ok && list[i].Verdicts.At(0) == errs.OK {
+			if reqs := list[i].Batch.Requests; len(reqs) == 1 && reqs[0].Op == rooms.OpClose && list[i].Verdicts.At(0) == errs.OK {
 				return &list[i]
 			}
 		}
@@ -83,14 +72,21 @@ func (r *Replica) findClose() *rooms.Decision {
 
 // tellDirectory orders imports in the directory, in the background.
 func (r *Replica) tellDirectory(bodies []rooms.Body) {
-	r.stew.telling.Store(true)
+	r.orderLater(&r.stew.telling, "the directory did not take a room's import", bodies...)
+}
+
+// orderLater orders things in the directory in the background, one after the other until one is refused, unless that is under way: busy says so.
+func (r *Replica) orderLater(busy *atomic.Bool, refused string, bodies ...rooms.Body) {
+	if !busy.CompareAndSwap(false, true) {
+		return
+	}
 	r.h.wg.Go(func() {
-		defer r.stew.telling.Store(false)
+		defer busy.Store(false)
 		ctx, cancel := context.WithTimeout(r.h.ctx, importTime)
 		defer cancel()
 		for _, b := range bodies {
 			if err := r.h.Order(ctx, b); err != nil {
-				r.h.log.Info("the directory did not take a room's import", "room", r.id.Short(), "err", err)
+				r.h.log.Info(refused, "room", r.id.Short(), "err", err)
 				break
 			}
 		}
