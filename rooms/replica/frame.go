@@ -63,23 +63,19 @@ func (r *Replica) frame(f inFrame) {
 	case frameConsent:
 		var c consent
 		if rooms.Unmarshal(f.Data, &c) == nil {
-			r.stew.consented(r, f.from, c)
+			r.consented(f.from, c)
 		}
 	case frameAsk:
 		var a ask
 		if rooms.Unmarshal(f.Data, &a) == nil {
-			r.askedToEndorse(f.from, a)
+			if e, ok := r.judge(f.from, a); ok {
+				r.tell(f.from, frameEndorse, rooms.Marshal(e))
+			}
 		}
 	case frameEndorse:
 		var e endorse
 		if rooms.Unmarshal(f.Data, &e) == nil && e.E.Node == f.from {
-			if e.Kind == rooms.KindSilent && r.directory {
-				if slices.Contains(r.controllers(), f.from) { // nobody else was asked, and there is room for no more
-					r.h.silence.take(e)
-				}
-			} else {
-				r.stew.endorsed(r, e)
-			}
+			r.endorsed(e)
 		}
 	case frameAskState:
 		var a askState

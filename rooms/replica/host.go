@@ -25,9 +25,8 @@ type Host struct {
 	sigs *verified
 	load load // frames that wait
 
-	moved   atomic.Uint64 // how often nodes came and went
-	silence silence
-	dirAt   atomic.Uint64 // the newest version of the directory here
+	moved atomic.Uint64 // how often nodes came and went
+	dirAt atomic.Uint64 // the newest version of the directory here
 
 	ctx    context.Context
 	cancel context.CancelFunc

@@ -8,105 +8,108 @@ import (
 	"warren/rooms/placement"
 )
 
-// petition gathers endorsements of a quorum.
+// petition asks the controllers to endorse a thing until a quorum of them has. Owned by the copy's loop.
 type petition struct {
 	kind  string
-	body  rooms.Body
 	thing rooms.Hash
+	body  []byte // encoded: what they judge
 	got   map[rooms.NodeID]rooms.Endorsement
-	begun time.Time
-	sent  bool // the request was submitted
+	sent  bool                      // a quorum's were given to done
+	done  func([]rooms.Endorsement) // takes a quorum's, in the order of the controllers
 }
 
-// petition asks the controllers that have not endorsed yet, and submits the request when a quorum has.
+// newPetition makes a petition for a request of this node: endorse puts the endorsements into it, then it is ordered. applied (nil: nobody asks) is
+// called when it has been applied; if it is refused the petition begins anew.
+func (r *Replica) newPetition(kind string, thing rooms.Hash, body rooms.Body, endorse func([]rooms.Endorsement), applied func()) *petition {
+	p := &petition{kind: kind, thing: thing, body: rooms.Marshal(body), got: map[rooms.NodeID]rooms.Endorsement{}}
+	p.done = func(list []rooms.Endorsement) {
+		endorse(list)
+		r.submit("", "", body, nil, func(o Outcome) {
+			switch {
+			case o.Err != nil:
+				r.h.log.Info("an endorsed change was refused", "room", r.id.Short(), "kind", kind, "err", o.Err)
+				p.sent = false
+				clear(p.got)
+			case applied != nil:
+				applied()
+			}
+		})
+	}
+	return p
+}
+
+// petition asks the controllers that have not endorsed yet. This node judges as the others do.
 func (r *Replica) petition(p *petition) {
 	if p.sent {
 		return
 	}
-	p.got[r.h.self] = rooms.Endorse(r.id, p.kind, p.thing, r.h.Now(), r.h.cfg.Key)
-	data := rooms.Marshal(ask{Kind: p.kind, Body: rooms.Marshal(p.body)})
+	a := ask{Kind: p.kind, Body: p.body}
+	data := rooms.Marshal(a)
 	for _, c := range r.controllers() {
-		if _, ok := p.got[c]; !ok {
+		if _, have := p.got[c]; have {
+			continue
+		}
+		if c != r.h.self {
 			r.tell(c, frameAsk, data)
+		} else if e, ok := r.judge(c, a); ok {
+			p.got[c] = e.E
 		}
 	}
 	r.petitionDone(p)
 }
 
 func (r *Replica) petitionDone(p *petition) {
-	if p.sent || len(p.got) < rooms.Quorum(len(r.controllers())) {
-		return
-	}
 	var list []rooms.Endorsement
 	for _, c := range r.controllers() {
 		if e, ok := p.got[c]; ok {
 			list = append(list, e)
 		}
 	}
-	switch b := p.body.(type) {
-	case *rooms.Reconfigure:
-		b.Endorsed = list
-	case *rooms.NodeGone:
-		b.Endorsed = list
+	if !p.sent && len(list) >= rooms.Quorum(len(r.controllers())) {
+		p.sent = true
+		p.done(list)
 	}
-	p.sent = true
-	r.submit("", "", p.body, nil, func(o Outcome) {
-		if o.Err != nil {
-			r.h.log.Info("an endorsed change was refused", "room", r.id.Short(), "kind", p.kind, "err", o.Err)
-			p.sent = false
-			clear(p.got)
-		} else if b, ok := p.body.(*rooms.NodeGone); ok && r.stew.gone[b.Node] == p {
-			delete(r.stew.gone, b.Node) // should it come and go again, that is another matter
-		}
-	})
 }
 
-func (s *steward) endorsed(r *Replica, e endorse) {
-	var p *petition
-	if s.change != nil && s.change.petition != nil && s.change.petition.thing == e.Thing {
-		p = s.change.petition
+// endorsed takes a controller's endorsement.
+func (r *Replica) endorsed(e endorse) {
+	under := []*petition{r.stew.silence}
+	if r.stew.change != nil {
+		under = append(under, r.stew.change.petition)
 	}
-	for _, g := range s.gone {
-		if g.thing == e.Thing {
-			p = g
-		}
+	for _, p := range r.stew.gone {
+		under = append(under, p)
 	}
-	if p == nil || p.kind != e.Kind || !slices.Contains(r.controllers(), e.E.Node) || !e.E.OK(r.id, e.Kind, e.Thing, r.h.Now()) {
+	i := slices.IndexFunc(under, func(p *petition) bool { return p != nil && p.kind == e.Kind && p.thing == e.Thing })
+	if i < 0 || !slices.Contains(r.controllers(), e.E.Node) || !e.E.OK(r.id, e.Kind, e.Thing, r.h.Now()) {
 		return
 	}
-	p.got[e.E.Node] = e.E
-	r.petitionDone(p)
+	under[i].got[e.E.Node] = e.E
+	r.petitionDone(under[i])
 }
 
-// askedToEndorse judges by what this node sees itself.
-func (r *Replica) askedToEndorse(from rooms.NodeID, a ask) {
+// judge endorses what a node asks for, if this node sees it itself.
+func (r *Replica) judge(from rooms.NodeID, a ask) (e endorse, ok bool) {
 	if !slices.Contains(r.controllers(), from) && a.Kind != rooms.KindSilent || !slices.Contains(r.controllers(), r.h.self) {
-		return
+		return e, false
 	}
-	var thing rooms.Hash
+	e.Kind = a.Kind
 	switch a.Kind {
 	case rooms.KindNodeGone:
 		var b rooms.NodeGone
-		if rooms.Unmarshal(a.Body, &b) != nil || !r.silent(b.Node, r.h.cfg.Lease/2) {
-			return
-		}
-		thing = b.Thing()
+		ok = rooms.Unmarshal(a.Body, &b) == nil && r.silent(b.Node, r.h.cfg.Lease/2)
+		e.Thing = b.Thing()
 	case rooms.KindReconfigure:
 		var b rooms.Reconfigure
-		if rooms.Unmarshal(a.Body, &b) != nil || !r.agreesTo(&b) {
-			return
-		}
-		thing = b.Thing()
+		ok = rooms.Unmarshal(a.Body, &b) == nil && r.agreesTo(&b)
+		e.Thing = b.Thing()
 	case rooms.KindSilent:
-		var ok bool
-		if thing, ok = r.endorsesSilence(from, a.Body); !ok {
-			return
-		}
-	default:
-		return
+		e.Thing, ok = r.seesSilence(from, a.Body)
 	}
-	e := endorse{Kind: a.Kind, Thing: thing, E: rooms.Endorse(r.id, a.Kind, thing, r.h.Now(), r.h.cfg.Key)}
-	r.tell(from, frameEndorse, rooms.Marshal(e))
+	if ok {
+		e.E = rooms.Endorse(r.id, e.Kind, e.Thing, r.h.Now(), r.h.cfg.Key)
+	}
+	return e, ok
 }
 
 // silent reports whether the node has not been heard for so long.

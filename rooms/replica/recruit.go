@@ -84,12 +84,14 @@ func (r *Replica) tickRecruit(now time.Time) {
 	}
 }
 
-func (s *steward) consented(r *Replica, from rooms.NodeID, c consent) {
-	if s.change == nil || c.C.Node != from || c.Since != s.change.since || !slices.Contains(s.change.target, from) || !c.C.OK(r.id, c.Since) {
+// consented takes a newcomer's consent to control the room.
+func (r *Replica) consented(from rooms.NodeID, c consent) {
+	under := r.stew.change
+	if under == nil || c.C.Node != from || c.Since != under.since || !slices.Contains(under.target, from) || !c.C.OK(r.id, c.Since) {
 		return
 	}
-	if _, ok := s.change.consents[from]; !ok {
-		s.change.consents[from] = c.C
+	if _, ok := under.consents[from]; !ok {
+		under.consents[from] = c.C
 		r.stew.last = time.Time{} // go on at once
 	}
 }

@@ -3,7 +3,6 @@ package replica
 import (
 	"context"
 	"slices"
-	"sync"
 	"time"
 
 	"warren/perms"
@@ -20,31 +19,14 @@ type silentBody struct {
 	Nodes []rooms.NodeID
 }
 
-// silence gathers such endorsements. One recovery at a time asks for them.
-type silence struct {
-	mu    sync.Mutex
-	thing rooms.Hash
-	got   map[rooms.NodeID]rooms.Endorsement
-}
-
-func (s *silence) take(e endorse) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.got != nil && e.Thing == s.thing && len(s.got) < rooms.MaxControllers {
-		s.got[e.E.Node] = e.E
-	}
-}
-
-// endorsesSilence judges by what this node hears itself.
-func (r *Replica) endorsesSilence(from rooms.NodeID, data []byte) (thing rooms.Hash, ok bool) {
+// seesSilence judges by what this node hears itself. What costs least is asked first: any node may ask.
+func (r *Replica) seesSilence(from rooms.NodeID, data []byte) (thing rooms.Hash, ok bool) {
 	var b silentBody
-	if !r.directory || !r.h.inside(from) || rooms.Unmarshal(data, &b) != nil || !r.h.mayEndEpoch(from, &b) {
+	if !r.directory || rooms.Unmarshal(data, &b) != nil || len(b.Nodes) == 0 || len(b.Nodes) > rooms.MaxControllers {
 		return thing, false
 	}
-	for _, n := range b.Nodes {
-		if !r.silent(n, goneAfter) {
-			return thing, false
-		}
+	if slices.ContainsFunc(b.Nodes, func(n rooms.NodeID) bool { return !r.silent(n, goneAfter) }) || !r.h.inside(from) || !r.h.mayEndEpoch(from, &b) {
+		return thing, false
 	}
 	return rooms.SilentThing(b.Room, b.Epoch, b.For, b.Nodes), true
 }
@@ -71,59 +53,40 @@ func (h *Host) mayEndEpoch(from rooms.NodeID, b *silentBody) bool {
 	if !signs {
 		return false
 	}
-	who := perms.Account(b.For)
-	manages := false
-	if !h.View(b.Room, func(st *rooms.State) {
-		manages = st.Decide(perms.Subject{Principal: who}, perms.Manage, nil, h.Now(), nil).OK
-	}) {
-		return rec.Maker == who
-	}
+	manages := rec.Maker == perms.Account(b.For)
+	h.View(b.Room, func(st *rooms.State) { manages = st.Manages(b.For, h.Now()) })
 	return manages
 }
 
-// endorseSilent has a quorum of the directory's controllers endorse that these nodes are not heard.
+// endorseSilent has a quorum of the directory's controllers endorse that these nodes are not heard. One recovery at a time asks for that at this node:
+// errs.Busy; ErrStillThere when they do not, though they had the time to notice. It blocks until then, or ctx ends.
 func (h *Host) endorseSilent(ctx context.Context, room rooms.RoomID, epoch uint64, account string, nodes []rooms.NodeID) ([]rooms.Endorsement, error) {
-	body := rooms.Marshal(silentBody{Room: room, Epoch: epoch, For: account, Nodes: nodes})
-	s := &h.silence
-	s.mu.Lock()
-	if s.got != nil {
-		s.mu.Unlock()
+	d, got := h.dir, make(chan []rooms.Endorsement, 1)
+	p := &petition{
+		kind: rooms.KindSilent, thing: rooms.SilentThing(room, epoch, account, nodes), got: map[rooms.NodeID]rooms.Endorsement{},
+		body: rooms.Marshal(silentBody{Room: room, Epoch: epoch, For: account, Nodes: nodes}),
+		done: func(list []rooms.Endorsement) { got <- list },
+	}
+	busy := false
+	if err := d.do(func() {
+		if busy = d.stew.silence != nil; !busy {
+			d.stew.silence = p
+		}
+	}); err != nil {
+		return nil, err
+	}
+	if busy {
 		return nil, errs.Busy
 	}
-	s.thing, s.got = rooms.SilentThing(room, epoch, account, nodes), map[rooms.NodeID]rooms.Endorsement{}
-	s.mu.Unlock()
-	defer func() {
-		s.mu.Lock()
-		s.got = nil
-		s.mu.Unlock()
-	}()
-	end := time.Now().Add(goneAfter + statementTime)
-	for time.Now().Before(end) {
-		controllers := h.dir.Status().Controllers
-		h.dir.call(func() {
-			for _, c := range controllers {
-				if c != h.self {
-					h.dir.tell(c, frameAsk, rooms.Marshal(ask{Kind: rooms.KindSilent, Body: body}))
-				} else if thing, ok := h.dir.endorsesSilence(h.self, body); ok {
-					s.take(endorse{Thing: thing, E: rooms.Endorse(h.dir.id, rooms.KindSilent, thing, h.Now(), h.cfg.Key)})
-				}
-			}
-		})
+	defer d.must(func() { d.stew.silence = nil })
+	for end := time.Now().Add(goneAfter + statementTime); time.Now().Before(end); {
+		d.call(func() { d.petition(p) })
 		select {
+		case list := <-got:
+			return list, nil
 		case <-ctx.Done():
 			return nil, errs.Timeout
 		case <-time.After(askEvery):
-		}
-		s.mu.Lock()
-		var out []rooms.Endorsement
-		for _, c := range controllers {
-			if e, ok := s.got[c]; ok {
-				out = append(out, e)
-			}
-		}
-		s.mu.Unlock()
-		if len(out) >= rooms.Quorum(len(controllers)) {
-			return out, nil
 		}
 	}
 	return nil, ErrStillThere

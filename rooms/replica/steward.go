@@ -18,6 +18,7 @@ type steward struct {
 	weighedAt time.Time
 	gone      map[rooms.NodeID]*petition
 	closed    bool      // an OpClose was submitted
+	silence   *petition // of the directory: that controllers of some room are not heard, for a recovery at this node
 	refused   time.Time // when the replacement of a cheat was last given up
 	told      time.Time // when the directory was last told something, or asked for nothing
 	telling   atomic.Bool
@@ -101,7 +102,7 @@ func (r *Replica) tickChange(now time.Time) {
 		for _, n := range newcomers {
 			body.Consents = append(body.Consents, s.change.consents[n])
 		}
-		s.change.petition = &petition{kind: rooms.KindReconfigure, body: body, thing: body.Thing(), got: map[rooms.NodeID]rooms.Endorsement{}, begun: now}
+		s.change.petition = r.newPetition(rooms.KindReconfigure, body.Thing(), body, func(list []rooms.Endorsement) { body.Endorsed = list }, nil)
 	}
 	r.petition(s.change.petition)
 }
@@ -165,7 +166,11 @@ func (r *Replica) tickGone(now time.Time) {
 		p := r.stew.gone[n]
 		if p == nil {
 			body := &rooms.NodeGone{Node: n}
-			p = &petition{kind: rooms.KindNodeGone, body: body, thing: body.Thing(), got: map[rooms.NodeID]rooms.Endorsement{}, begun: now}
+			p = r.newPetition(rooms.KindNodeGone, body.Thing(), body, func(list []rooms.Endorsement) { body.Endorsed = list }, func() {
+				if r.stew.gone[n] == p {
+					delete(r.stew.gone, n) // should it come and go again, that is another matter
+				}
+			})
 			if r.stew.gone == nil {
 				r.stew.gone = map[rooms.NodeID]*petition{}
 			}

@@ -109,3 +109,10 @@ func (s *memStore) clone() *memStore {
 	}
 	return c
 }
+
+// readsOf returns how often a table was read.
+func (s *memStore) readsOf(t Table) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.reads[t]
+}

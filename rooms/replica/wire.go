@@ -25,7 +25,7 @@ const (
 	frameRefer       = 14 // refer: the sender serves others already, or no more
 	frameAskState    = 15 // askState: end the epoch, and say what you know
 	frameStatement   = 16 // the rooms.Statement
-	frameRescue      = 17 // the rooms.Rescue that began the directory's newest epoch
+	frameRescue      = 17 // a rooms.Rescue, which began an epoch of the directory
 )
 
 // frame is what travels on the stream between two nodes: which room, what, and its bytes.
@@ -89,7 +89,7 @@ type consent struct {
 type ask struct {
 	_    struct{} `cbor:",toarray"`
 	Kind string
-	Body []byte // encoded NodeGone or Reconfigure without endorsements
+	Body []byte // encoded NodeGone or Reconfigure without endorsements, or silentBody
 }
 
 type endorse struct {
