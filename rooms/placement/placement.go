@@ -1,4 +1,5 @@
-// Package placement says who should control a room: a pure order of the directory's nodes, the same for everybody who asks.
+// Package placement says who should control a room: a pure order of the directory's nodes, the same for everybody who asks, and the rules by which one of
+// the controllers proposes the next step ([Sight.Target]) and the others judge it ([Sight.Allows]).
 //
 // Nothing that waits or measures may come in: who is alive is told by the caller.
 package placement

@@ -2,6 +2,7 @@ package replica
 
 import (
 	"slices"
+	"time"
 
 	"warren/rooms"
 	"warren/rooms/errs"
@@ -116,6 +117,15 @@ func (h *Host) alive(id rooms.NodeID) bool {
 	}
 	up, _ := h.cfg.Net.Alive(id)
 	return up
+}
+
+// silent reports whether another node has not been heard for so long.
+func (h *Host) silent(n rooms.NodeID, d time.Duration) bool {
+	if n == h.self {
+		return false
+	}
+	up, since := h.cfg.Net.Alive(n)
+	return !up && time.Since(since) >= d
 }
 
 // nodesVersion changes with every change of the nodes that there are and are up.

@@ -2,10 +2,8 @@ package replica
 
 import (
 	"slices"
-	"time"
 
 	"warren/rooms"
-	"warren/rooms/placement"
 )
 
 // petition asks the controllers to endorse a thing until a quorum of them has. Owned by the copy's loop.
@@ -97,7 +95,7 @@ func (r *Replica) judge(from rooms.NodeID, a ask) (e endorse, ok bool) {
 	switch a.Kind {
 	case rooms.KindNodeGone:
 		var b rooms.NodeGone
-		ok = rooms.Unmarshal(a.Body, &b) == nil && r.silent(b.Node, r.h.cfg.Lease/2)
+		ok = rooms.Unmarshal(a.Body, &b) == nil && r.h.silent(b.Node, r.h.cfg.Lease/2)
 		e.Thing = b.Thing()
 	case rooms.KindReconfigure:
 		var b rooms.Reconfigure
@@ -112,55 +110,13 @@ func (r *Replica) judge(from rooms.NodeID, a ask) (e endorse, ok bool) {
 	return e, ok
 }
 
-// silent reports whether the node has not been heard for so long.
-func (r *Replica) silent(n rooms.NodeID, d time.Duration) bool {
-	if n == r.h.self {
-		return false
-	}
-	up, since := r.h.cfg.Net.Alive(n)
-	return !up && time.Since(since) >= d
-}
-
-// agreesTo reports whether this node would take the step too: newcomers are inside, alive and consent, and there are no more than there should
-// be; a room with more than it asks for gives some up; else who is put out was away for long, has misbehaved in this node's own eyes, or is not
-// inside any more. Half the time is enough: the leader may have lost sight of it earlier.
+// agreesTo reports whether this node would take the step too, by what it sees itself. Half the time of being away is enough: the leader may have lost
+// sight of a node earlier.
 func (r *Replica) agreesTo(b *rooms.Reconfigure) bool {
 	base := r.chain.Machine.Base()
-	bound := placement.Bound(r.askedFor())
-	if b.Since != base.Since || len(b.Controllers) < min(len(base.Controllers), bound) {
-		return false
-	}
-	nodes := r.h.nodes()
-	isInside := func(n rooms.NodeID) bool {
-		return slices.ContainsFunc(nodes, func(x rooms.NodeRecord) bool { return x.ID == n })
-	}
-	if len(b.Controllers) > max(min(len(base.Controllers), bound), placement.Asked(len(nodes), r.askedFor())) {
-		return false
-	}
-	for _, n := range b.Controllers {
-		if slices.Contains(base.Controllers, n) {
-			continue
-		}
-		inside := isInside(n)
-		consents := slices.ContainsFunc(b.Consents, func(c rooms.Consent) bool { return c.Node == n && c.OK(r.id, b.Since) })
-		if !inside || !consents || !r.h.alive(n) {
-			return false
-		}
-	}
-	if len(base.Controllers) > bound {
-		return len(b.Controllers) == bound && !slices.ContainsFunc(b.Controllers, func(n rooms.NodeID) bool { return !slices.Contains(base.Controllers, n) })
-	}
-	for _, n := range base.Controllers {
-		if !slices.Contains(b.Controllers, n) && isInside(n) && !r.silent(n, r.h.cfg.Away/2) && !relieves(base.Controllers, b.Controllers, nodes) &&
-			!r.ledger.Unfit(n, r.h.Now(), true) {
-			return false
-		}
-	}
-	return true
-}
-
-// relieves reports whether the step exchanges one node for another and makes the room less crowded by it.
-func relieves(now, next []rooms.NodeID, nodes []rooms.NodeRecord) bool {
-	stay := slices.DeleteFunc(slices.Clone(next), func(n rooms.NodeID) bool { return !slices.Contains(now, n) })
-	return len(next) == len(now) && len(stay) == len(now)-1 && placement.Crowd(next, nodes, len(next)) < placement.Crowd(now, nodes, len(now))
+	sight := r.h.sight(r.id, base.Controllers, r.askedFor(), r.h.nodes(), r.h.cfg.Away/2)
+	sight.Unfit = func(n rooms.NodeID) bool { return r.ledger.Unfit(n, r.h.Now(), true) }
+	return b.Since == base.Since && sight.Allows(b.Controllers, func(n rooms.NodeID) bool {
+		return slices.ContainsFunc(b.Consents, func(c rooms.Consent) bool { return c.Node == n && c.OK(r.id, b.Since) })
+	})
 }

@@ -25,7 +25,7 @@ func (r *Replica) seesSilence(from rooms.NodeID, data []byte) (thing rooms.Hash,
 	if !r.directory || rooms.Unmarshal(data, &b) != nil || len(b.Nodes) == 0 || len(b.Nodes) > rooms.MaxControllers {
 		return thing, false
 	}
-	if slices.ContainsFunc(b.Nodes, func(n rooms.NodeID) bool { return !r.silent(n, goneAfter) }) || !r.h.inside(from) || !r.h.mayEndEpoch(from, &b) {
+	if slices.ContainsFunc(b.Nodes, func(n rooms.NodeID) bool { return !r.h.silent(n, goneAfter) }) || !r.h.inside(from) || !r.h.mayEndEpoch(from, &b) {
 		return thing, false
 	}
 	return rooms.SilentThing(b.Room, b.Epoch, b.For, b.Nodes), true

@@ -74,8 +74,10 @@ func (r *Replica) tickChange(now time.Time) {
 			return
 		}
 		s.weighed, s.weighedAt = seen, now
-		target := r.h.wanted(r.id, base.Controllers, r.askedFor(), r.h.nodes(), r.hasPeople, r.wantsOut(now), now)
-		if slices.Equal(target, base.Controllers) || len(target) == 0 {
+		sight := r.h.sight(r.id, base.Controllers, r.askedFor(), r.h.nodes(), r.h.cfg.Away)
+		sight.People, sight.Unfit = r.hasPeople, r.wantsOut(now)
+		target := sight.Target()
+		if slices.Equal(target, base.Controllers) {
 			return
 		}
 		s.change = &change{since: base.Since, target: target, begun: now, consents: map[rooms.NodeID]rooms.Consent{}}
@@ -152,7 +154,7 @@ func (r *Replica) tickGone(now time.Time) {
 	dead := map[rooms.NodeID]bool{}
 	for _, o := range st.Occupants {
 		for _, n := range o.Nodes {
-			if !dead[n] && r.silent(n, r.h.cfg.Lease) {
+			if !dead[n] && r.h.silent(n, r.h.cfg.Lease) {
 				dead[n] = true
 			}
 		}

@@ -208,7 +208,7 @@ func (h *Host) tendParked() {
 		case now := <-t.C:
 			h.wakeDue(h.Now())
 			if seen := h.nodesVersion(); seen != nodes && now.Sub(cared) >= weighEvery || now.Sub(cared) >= careEvery {
-				if h.care(now) {
+				if h.care() {
 					nodes = seen
 				}
 				cared = now
