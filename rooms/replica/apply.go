@@ -46,7 +46,8 @@ type heldBack struct {
 	size int // bytes
 }
 
-// hold keeps a decision for later, if it is near the head and there is room. The next one always has room: it has been checked.
+// hold keeps a decision for later, if it is near the head and there is room. The next one always has room: it has been checked, or waits for the
+// directory to show its epoch.
 func (r *Replica) hold(d *rooms.Decision, size int) {
 	height := d.Header.Height
 	if _, have := r.held[height]; have || height > r.chain.Height+maxHeldBack || r.heldBytes+size > heldBackBytes && height != r.chain.Height+1 {

@@ -79,7 +79,8 @@ type Config struct {
 	Jump uint64
 
 	// Opened, Applied, Parked and Closed tell about every copy at this node, for indexes; nil: nobody asks. They are called one after the other
-	// for one room and must not block. Opened comes when a copy has been loaded, and after Start for parked rooms that hold tagged things;
+	// for one room and must not block. Opened comes when a copy has been loaded or has taken a state over, and after Start for parked rooms that hold
+	// tagged things;
 	// Parked when it leaves memory: Host.View shows it all the same.
 	Opened  func(id rooms.RoomID)
 	Applied func(ev *rooms.Event)

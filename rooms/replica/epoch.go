@@ -83,6 +83,7 @@ func (r *Replica) goBack() (turned bool) {
 		return false
 	}
 	r.ctl = nil
+	r.setLeader(rooms.NodeID{}) // it may lack what is below the start: nobody shall take its word for the head
 	clear(r.held)
 	r.heldBytes = 0
 	before := r.chain.Epoch

@@ -127,3 +127,21 @@ func TestConflictingPromisesEndInANewEpoch(t *testing.T) {
 		}
 	})
 }
+
+// TestWhoGoesBackDoesNotLead: a copy that is taken back may have to fetch what others have; until then it tells nobody that it knows the head.
+func TestWhoGoesBackDoesNotLead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		defer w.close()
+		w.nodes(1)
+		r := w.enter("n1", w.found("", "ann", rooms.CreateRoom{Name: "hall"}), "ann")
+		r.wait(func() {
+			if !r.leads {
+				t.Error("the only controller does not lead")
+			}
+			if r.goBack(); r.leads || !r.leader.IsZero() {
+				t.Error("it leads, though it has no controller any more")
+			}
+		})
+	})
+}

@@ -19,7 +19,7 @@ type gap struct {
 	Down rooms.Descent // what is missing next
 }
 
-// log is what a copy knows of its own log's completeness. Guarded by Replica.mu; only the copy's goroutine changes it.
+// logState is what a copy knows of its own log's completeness. Guarded by Replica.mu; only the copy's goroutine changes it.
 type logState struct {
 	gap   *gap          // nil: it is complete
 	moved chan struct{} // closed when the gap has become smaller
