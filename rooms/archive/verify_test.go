@@ -75,6 +75,17 @@ func TestRoundTrip(t *testing.T) {
 	}
 }
 
+// TestCarriedOver: a decision that a new epoch carries over has no certificate but the directory's word, which came after it.
+func TestCarriedOver(t *testing.T) {
+	w := newWorld(t).live(6)
+	w.newEpoch()
+	w.must(w.lab, "n2", "", "bob", &rooms.Say{Text: "in the new epoch"})
+	rep, err := archive.Verify(bytes.NewReader(w.file()), rooms.Hash{})
+	if err != nil || rep.Epoch != 2 || rep.Height != w.lab.chain.Height {
+		t.Errorf("%+v, %v", rep, err)
+	}
+}
+
 // TestEveryByteCounts: whichever byte is another, the check fails, also when the digest at the end has been made to fit.
 func TestEveryByteCounts(t *testing.T) {
 	file := newWorld(t).live(12).file()

@@ -59,7 +59,7 @@ func newWorld(t testing.TB) *world {
 	sig := ed25519.Sign(key("alice's"), rooms.AccountDigest(w.dir.chain.Room, "register", "alice", k, id("n1"), 0))
 	w.must(w.dir, "n1", "", "", &rooms.Register{Name: "alice", Key: k, Device: id("n1"), Sig: sig})
 	w.must(w.dir, "n1", "alice", "alice", &rooms.CreateRoom{Name: "lab", Maker: "alice", Controllers: ids("n1", "n2", "n3", "n4")})
-	rec, _ := w.dir.chain.Machine.(*rooms.Directory).RoomByName("lab")
+	rec, _ := w.directory().RoomByName("lab")
 	w.lab = &book{chain: rooms.NewChain(rec.ID, rooms.NewState(rec)), by: []string{"n1", "n2", "n3"}}
 	return w
 }
@@ -81,9 +81,9 @@ func (w *world) order(b *book, node, account, nick string, bodies ...rooms.Body)
 func (w *world) batch(b *book, list []rooms.Request) rooms.Verdicts {
 	w.now += 1000
 	version := w.dir.chain.Height
-	d := rooms.Decision{Batch: rooms.Batch{Epoch: 1, Term: 1, Height: b.chain.Height + 1, Time: w.now, Dir: version, Requests: list}}
+	d := rooms.Decision{Batch: rooms.Batch{Epoch: b.chain.Epoch, Term: 1, Height: b.chain.Height + 1, Time: w.now, Dir: version, Requests: list}}
 	d.Batch.Sign(b.chain.Room, key(b.by[0]))
-	d.Header, d.Verdicts, _ = b.chain.Run(&d.Batch, w.dir.chain.Machine.(*rooms.Directory).At(version), rooms.VerifySignature)
+	d.Header, d.Verdicts, _ = b.chain.Run(&d.Batch, w.directory().At(version), rooms.VerifySignature)
 	if w.spoil != nil {
 		w.spoil(&d)
 	}
@@ -136,6 +136,38 @@ func (w *world) reconfigure(to ...string) {
 	w.must(w.lab, "n1", "", "", body)
 	w.lab.by = to[:2]
 }
+
+// newEpoch has #lab, of four controllers, begin anew after a decision that only n1 has signed: it is carried over, by the directory's word.
+func (w *world) newEpoch() {
+	w.t.Helper()
+	last := w.lab.log[len(w.lab.log)-1]
+	rec := w.directory().Rooms[w.lab.chain.Room]
+	w.lab.by = []string{"n1"}
+	w.must(w.lab, "n2", "", "bob", &rooms.Say{Text: "carried over"})
+	open := w.lab.log[len(w.lab.log)-1].Header
+	body := &rooms.NewEpoch{Room: rec.ID, Epoch: 2, Carried: []rooms.Header{open}}
+	for _, n := range []string{"n1", "n2", "n3"} {
+		s := rooms.Statement{Epoch: 1, Since: rec.Since, Height: last.Header.Height, Head: last.Header.Hash(), Header: &last.Header, Cert: last.Cert}
+		if n == "n1" {
+			s.Promises = []rooms.Promise{{Height: open.Height, Header: open.Hash()}}
+		}
+		s.Sign(rec.ID, key(n))
+		body.Statements = append(body.Statements, s)
+	}
+	w.must(w.dir, "n1", "", "", body)
+	view := w.directory().Now()
+	if !w.lab.chain.Learn(view) {
+		w.t.Fatal("the room does not turn to its new epoch")
+	}
+	w.lab.by = []string{"n1", "n2", "n3"}
+	begin := rooms.NewRequest(rec.ID, "", "", w.lab.chain.Beginning(view))
+	begin.Sign(key("n1"))
+	if v := w.batch(w.lab, []rooms.Request{begin}); v.At(0) != errs.OK {
+		w.t.Fatalf("the epoch does not begin: %v", v.At(0))
+	}
+}
+
+func (w *world) directory() *rooms.Directory { return w.dir.chain.Machine.(*rooms.Directory) }
 
 // file returns the archive of #lab.
 func (w *world) file() []byte {
