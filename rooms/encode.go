@@ -52,6 +52,9 @@ func appendID(dst []byte, id *[32]byte) []byte {
 	return append(append(dst, majorBytes|24, 32), id[:]...)
 }
 
+func appendHash(dst []byte, h *Hash) []byte   { return appendID(dst, (*[32]byte)(h)) }
+func appendNode(dst []byte, n *NodeID) []byte { return appendID(dst, (*[32]byte)(n)) }
+
 func appendText(dst []byte, s string) []byte {
 	return append(appendHead(dst, majorText, uint64(len(s))), s...)
 }
@@ -69,29 +72,24 @@ func appendList[E any](dst []byte, list []E, f func([]byte, *E) []byte) []byte {
 }
 
 func appendRequest(dst []byte, r *Request) []byte {
-	dst = appendHead(dst, majorArray, 9)
-	dst = appendID(dst, (*[32]byte)(&r.Room))
-	dst = appendText(dst, r.Account)
-	dst = appendText(dst, r.Nick)
-	dst = appendID(dst, (*[32]byte)(&r.Device))
-	dst = appendUint(dst, r.Counter)
-	dst = appendUint(dst, r.Dir)
-	dst = appendUint(dst, uint64(r.Op))
-	dst = appendBytes(dst, r.Body)
+	dst = appendBytes(appendWish(appendHead(dst, majorArray, 9), r), r.Body)
 	return appendBytes(dst, r.Sig)
 }
 
 // appendUnsigned appends what the author of a request signs: all but the signature, with the body's hash for the body.
 func appendUnsigned(dst []byte, r *Request, body *Hash) []byte {
-	dst = appendHead(dst, majorArray, 8)
-	dst = appendID(dst, (*[32]byte)(&r.Room))
+	return appendHash(appendWish(appendHead(dst, majorArray, 8), r), body)
+}
+
+// appendWish appends the fields before the body.
+func appendWish(dst []byte, r *Request) []byte {
+	dst = appendHash(dst, &r.Room)
 	dst = appendText(dst, r.Account)
 	dst = appendText(dst, r.Nick)
-	dst = appendID(dst, (*[32]byte)(&r.Device))
+	dst = appendNode(dst, &r.Device)
 	dst = appendUint(dst, r.Counter)
 	dst = appendUint(dst, r.Dir)
-	dst = appendUint(dst, uint64(r.Op))
-	return appendID(dst, (*[32]byte)(body))
+	return appendUint(dst, uint64(r.Op))
 }
 
 func appendBatch(dst []byte, b *Batch) []byte {
@@ -101,30 +99,28 @@ func appendBatch(dst []byte, b *Batch) []byte {
 	dst = appendUint(dst, b.Height)
 	dst = appendInt(dst, b.Time)
 	dst = appendUint(dst, b.Dir)
-	dst = appendID(dst, (*[32]byte)(&b.Leader))
+	dst = appendNode(dst, &b.Leader)
 	dst = appendList(dst, b.Requests, appendRequest)
 	return appendBytes(dst, b.Sig)
 }
 
-func appendHash(dst []byte, h *Hash) []byte { return appendID(dst, (*[32]byte)(h)) }
-
 func appendHeader(dst []byte, h *Header) []byte {
 	dst = appendHead(dst, majorArray, 10)
-	dst = appendID(dst, (*[32]byte)(&h.Room))
+	dst = appendHash(dst, &h.Room)
 	dst = appendUint(dst, h.Epoch)
 	dst = appendUint(dst, h.Height)
-	dst = appendID(dst, (*[32]byte)(&h.Prev))
+	dst = appendHash(dst, &h.Prev)
 	dst = appendInt(dst, h.Time)
 	dst = appendUint(dst, h.Dir)
 	dst = appendUint(dst, h.Seq)
-	dst = appendID(dst, (*[32]byte)(&h.Payload))
-	dst = appendID(dst, (*[32]byte)(&h.Verdicts))
-	return appendID(dst, (*[32]byte)(&h.State))
+	dst = appendHash(dst, &h.Payload)
+	dst = appendHash(dst, &h.Verdicts)
+	return appendHash(dst, &h.State)
 }
 
 func appendSignature(dst []byte, s *Signature) []byte {
 	dst = appendHead(dst, majorArray, 2)
-	dst = appendID(dst, (*[32]byte)(&s.Node))
+	dst = appendNode(dst, &s.Node)
 	return appendBytes(dst, s.Sig)
 }
 
