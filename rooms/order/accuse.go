@@ -104,8 +104,8 @@ func (c *Controller) onMark(from rooms.NodeID, m *markMessage) error {
 	if !slices.Contains(c.controllers, from) {
 		return fmt.Errorf("step: %s shows a batch and is no controller", from.Short())
 	}
-	if h := m.Mark.Height; h > c.certified && h <= c.chain.Height {
-		c.convict(c.open[h-c.certified-1].batch.Mark(c.chain.Room), m.Mark)
+	if s := c.step(m.Mark.Height); s != nil {
+		c.convict(s.batch.Mark(c.chain.Room), m.Mark)
 	}
 	return nil
 }
@@ -162,13 +162,4 @@ func (c *Controller) compareSuspicions(b *rooms.Batch) {
 			c.convict(m, b.Mark(c.chain.Room))
 		}
 	}
-}
-
-// Unfit reports whether a controller has done so much, by what this node itself has seen, that it should not control the room any more: the
-// steward asks for another one in its place, and the others agree when they have seen nearly as much (asked = true).
-func (l *Ledger) Unfit(node rooms.NodeID, nowMS int64, asked bool) bool {
-	if asked {
-		return l.unfit(node, nowMS, endorseAfter)
-	}
-	return l.unfit(node, nowMS, replaceAfter)
 }

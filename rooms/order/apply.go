@@ -47,7 +47,7 @@ func (c *Controller) entry(e *pb.Entry) bool {
 				height++
 			}
 		} else if !c.onSeal(e.GetData()) {
-			c.noHeight(e, height)
+			c.noHeight(e, b, good, height)
 		}
 	} else {
 		c.applyConf(e)
@@ -85,7 +85,7 @@ func (c *Controller) batch(e *pb.Entry, b *rooms.Batch, good bool) (done, counts
 		return false, false
 	}
 	if !good && !c.own(e.GetTerm()) && !b.SignatureOK(c.chain.Room) {
-		c.noHeight(e, c.height)
+		c.noHeight(e, b, false, c.height)
 		return true, false
 	}
 	c.run(e, b, view)
@@ -96,7 +96,7 @@ func (c *Controller) batch(e *pb.Entry, b *rooms.Batch, good bool) (done, counts
 func (c *Controller) compare(height uint64, b *rooms.Batch) bool {
 	want, ok := rooms.Hash{}, false
 	if height > c.certified {
-		want, ok = c.open[height-c.certified-1].header.Payload, true
+		want, ok = c.step(height).header.Payload, true
 	} else {
 		want, ok = c.cfg.PayloadHash(height)
 	}
@@ -146,7 +146,7 @@ func (c *Controller) Certified(d *rooms.Decision) (err error) {
 	case height <= c.certified:
 		return nil
 	case height <= c.chain.Height:
-		s := c.open[height-c.certified-1]
+		s := c.step(height)
 		if s.hash != d.Header.Hash() {
 			c.convict(s.batch.Mark(c.chain.Room), d.Batch.Mark(c.chain.Room))
 			c.fail(fmt.Errorf("%w: another header is certified at height %d", ErrDiverged, height))

@@ -40,6 +40,14 @@ type recentCert struct {
 	cert rooms.Certificate
 }
 
+// step returns the open step at a height, or nil.
+func (c *Controller) step(height uint64) *step {
+	if height <= c.certified || height > c.chain.Height {
+		return nil
+	}
+	return c.open[height-c.certified-1]
+}
+
 // sign signs the step's header if this node is among its controllers: once, and never another one at this height.
 func (c *Controller) sign(s *step) {
 	s.wait, s.next = signPatience, c.now+signPatience
@@ -80,7 +88,7 @@ func (c *Controller) onSign(from rooms.NodeID, m *signMessage) error {
 		}
 		return nil
 	case m.Height <= c.chain.Height:
-		s := c.open[m.Height-c.certified-1]
+		s := c.step(m.Height)
 		if m.Again {
 			defer c.answerWith(from, s)
 		}
@@ -185,7 +193,7 @@ func (c *Controller) onCert(from rooms.NodeID, m *certMessage) error {
 		}
 		return nil
 	case m.Height <= c.chain.Height:
-		s := c.open[m.Height-c.certified-1]
+		s := c.step(m.Height)
 		if err := c.addCertificate(s, m.Header, m.Cert); err != nil {
 			return err
 		}

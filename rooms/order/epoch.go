@@ -1,6 +1,7 @@
 package order
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"math"
@@ -64,21 +65,8 @@ func (c *Controller) Promises() []rooms.Promise {
 			out = append(out, rooms.Promise{Height: height, Header: s.Header, Change: s.Change})
 		}
 	}
-	slices.SortFunc(out, func(a, b rooms.Promise) int {
-		if a.Height < b.Height {
-			return -1
-		}
-		return 1
-	})
+	slices.SortFunc(out, func(a, b rooms.Promise) int { return cmp.Compare(a.Height, b.Height) })
 	return out[:min(len(out), rooms.MaxPromises)]
-}
-
-// step returns the open step at a height, or nil.
-func (c *Controller) step(height uint64) *step {
-	if height <= c.certified || height > c.chain.Height {
-		return nil
-	}
-	return c.open[height-c.certified-1]
 }
 
 // Header returns the header that this controller computed at a height above the certified head, if it is that one.

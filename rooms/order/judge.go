@@ -1,7 +1,6 @@
 package order
 
 import (
-	"encoding/binary"
 	"fmt"
 	"slices"
 
@@ -132,87 +131,30 @@ func (c *Controller) inspect(from rooms.NodeID, r *raftMessage) error {
 		if term, err := c.log.Term(e.Index); err == nil && term == e.Term {
 			continue // known
 		}
+		var b *rooms.Batch
 		if !c.blind[Garbage] {
-			if err := c.vouch(from, e, e.Term == r.Term); err != nil {
+			if b, err = c.vouch(from, e, e.Term == r.Term); err != nil {
 				return err
 			}
 		}
-		if e.Term != r.Term || e.Index <= last || e.Type != uint8(pb.EntryNormal) {
-			continue // not of this leader's making, or not new
+		if b == nil || e.Term != r.Term || e.Index <= last {
+			continue // no batch, not of this leader's making, or not new
 		}
-		h, ok := headOf(e.Data)
-		if !ok {
-			continue
-		}
-		if ahead := h.time - c.now; ahead > maxClockSkew && !c.blind[WrongTime] {
+		at := max(b.Time, 0)
+		if ahead := at - c.now; ahead > maxClockSkew && !c.blind[WrongTime] {
 			return blame(WrongTime, fmt.Errorf("step: a batch from %d s ahead", ahead/1000))
 		}
 		if c.now-w.contact <= dirPatience {
 			continue
 		}
-		if c.now-h.time > maxClockSkew {
-			c.note(from, WrongTime, fmt.Sprintf("height %d: %d s behind", h.height, (c.now-h.time)/1000))
+		if c.now-at > maxClockSkew {
+			c.note(from, WrongTime, fmt.Sprintf("height %d: %d s behind", b.Height, (c.now-at)/1000))
 		}
-		if known := c.dirKnown(c.now - dirPatience); h.dir < known && !c.isDirectory {
-			c.note(from, StaleDirectory, fmt.Sprintf("height %d: by version %d, %d is known for long", h.height, h.dir, known))
+		if known := c.dirKnown(c.now - dirPatience); b.Dir < known && !c.isDirectory {
+			c.note(from, StaleDirectory, fmt.Sprintf("height %d: by version %d, %d is known for long", b.Height, b.Dir, known))
 		}
 	}
 	return nil
-}
-
-// batchHead is the start of an encoded batch.
-type batchHead struct {
-	height uint64
-	time   int64
-	dir    uint64
-}
-
-// headOf reads the start of a batch without decoding it all: every follower does so with every entry.
-func headOf(data []byte) (h batchHead, ok bool) {
-	const arrayOf8 = 0x88
-	if len(data) == 0 || data[0] != arrayOf8 {
-		return h, false
-	}
-	data = data[1:]
-	var v [5]uint64 // epoch, term, height, time, dir
-	for i := range v {
-		if v[i], data, ok = cborUint(data); !ok {
-			return h, false
-		}
-	}
-	if v[3] > maxIndex {
-		v[3] = maxIndex
-	}
-	return batchHead{height: v[2], time: int64(v[3]), dir: v[4]}, true
-}
-
-// cborUint reads a CBOR unsigned integer (RFC 8949, major type 0); a negative one counts as 0.
-func cborUint(data []byte) (v uint64, rest []byte, ok bool) {
-	if len(data) == 0 || data[0] >= 0x40 {
-		return 0, nil, false
-	}
-	negative, info := data[0] >= 0x20, data[0]&0x1f
-	size := 0
-	switch {
-	case info < 24:
-		v = uint64(info)
-	case info <= 27:
-		size = 1 << (info - 24)
-	default:
-		return 0, nil, false
-	}
-	if len(data) < 1+size {
-		return 0, nil, false
-	}
-	var b [8]byte
-	copy(b[8-size:], data[1:1+size])
-	if size > 0 {
-		v = binary.BigEndian.Uint64(b[:])
-	}
-	if negative {
-		v = 0
-	}
-	return v, data[1+size:], true
 }
 
 // dirKnown returns the newest directory version that this node knew at a time.
@@ -244,14 +186,14 @@ type misplaced struct {
 	payload rooms.Hash
 }
 
-// noHeight looks at an entry that gives no height and is no seal: an honest leader makes none. One with a good batch for another place says that
-// the log below it is not the leader's: somebody has lied to one of the two. It is found out when that batch is certified, see comeback.
-func (c *Controller) noHeight(e *pb.Entry, height uint64) {
+// noHeight looks at an entry that gives no height and is no seal: an honest leader makes none. b is the batch that it holds, nil for none, good:
+// its signature is known to be. One with a good batch for another place says that the log below it is not the leader's: somebody has lied to one of
+// the two. It is found out when that batch is certified, see comeback.
+func (c *Controller) noHeight(e *pb.Entry, b *rooms.Batch, good bool, height uint64) {
 	if len(e.GetData()) == 0 {
 		return // raft's own, at the start of a term
 	}
-	var b rooms.Batch
-	if rooms.Unmarshal(e.GetData(), &b) == nil && b.Height != height+1 && b.Epoch == c.chain.Epoch && b.Term == e.GetTerm() && b.SignatureOK(c.chain.Room) {
+	if b != nil && b.Height != height+1 && b.Epoch == c.chain.Epoch && b.Term == e.GetTerm() && (good || b.SignatureOK(c.chain.Room)) {
 		c.strayed = &misplaced{b.Height, b.Hash()}
 		return
 	}

@@ -151,18 +151,22 @@ func (l *Ledger) complaint(node rooms.NodeID, now int64) *charge {
 	return worst
 }
 
-// unfit reports whether the node has done so much that it should not control the room any more.
-func (l *Ledger) unfit(node rooms.NodeID, now int64, after int) bool {
+// Unfit reports whether a controller has done so much, by what this node itself has seen, that it should not control the room any more: the
+// steward asks for another one in its place, and the others agree when they have seen nearly as much (asked = true).
+func (l *Ledger) Unfit(node rooms.NodeID, nowMS int64, asked bool) bool {
 	if l.proof(node) != nil {
 		return true
 	}
-	strikes := 0
+	strikes, enough := 0, replaceAfter
+	if asked {
+		enough = endorseAfter
+	}
 	for m, c := range l.charges[node] {
-		if !rules[m].weak && now-c.struckAt < strikeLife {
+		if !rules[m].weak && nowMS-c.struckAt < strikeLife {
 			strikes += c.Strikes
 		}
 	}
-	return strikes >= after
+	return strikes >= enough
 }
 
 // Charges returns what was noted, by node and misdeed.

@@ -21,14 +21,15 @@ const maxVouched = 2 * MaxUncertified
 var errMeansNothing = errors.New("an entry that is neither a batch signed by who leads nor a seal")
 
 // vouch checks an entry of the log before raft takes it: whatever a leader sends, a log holds signed batches only, so that two logs with
-// different batches in one place are the proof against who signed them. sender is who sends it, and led this entry's term if own.
-func (c *Controller) vouch(sender rooms.NodeID, e *Entry, own bool) error {
+// different batches in one place are the proof against who signed them. sender is who sends it, and led this entry's term if own. It returns the
+// entry's batch, nil when it holds none.
+func (c *Controller) vouch(sender rooms.NodeID, e *Entry, own bool) (*rooms.Batch, error) {
 	if len(e.Data) == 0 || e.Type != uint8(pb.EntryNormal) || isSeal(e.Data) {
-		return nil
+		return nil, nil
 	}
 	b := &rooms.Batch{}
 	if len(e.Data) > maxEntry || rooms.Unmarshal(e.Data, b) != nil || b.Term != e.Term || own && b.Leader != sender || !b.SignatureOK(c.chain.Room) {
-		return blame(Garbage, fmt.Errorf("step: entry %d: %w", e.Index, errMeansNothing))
+		return nil, blame(Garbage, fmt.Errorf("step: entry %d: %w", e.Index, errMeansNothing))
 	}
 	if c.vouched == nil {
 		c.vouched = map[uint64]vouched{}
@@ -36,7 +37,7 @@ func (c *Controller) vouch(sender rooms.NodeID, e *Entry, own bool) error {
 	if _, ok := c.vouched[e.Index]; ok || len(c.vouched) < maxVouched {
 		c.vouched[e.Index] = vouched{e.Term, b}
 	}
-	return nil
+	return b, nil
 }
 
 // isSeal reports whether the data is a seal's.

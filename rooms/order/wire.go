@@ -212,7 +212,7 @@ func (c *Controller) onAsk(from rooms.NodeID, m *askMessage) {
 	case m.Height <= c.certified:
 		c.answer(from, m.Height)
 	case m.Height <= c.chain.Height:
-		c.answerWith(from, c.open[m.Height-c.certified-1])
+		c.answerWith(from, c.step(m.Height))
 	}
 }
 
