@@ -69,10 +69,12 @@ func TestParseRights(t *testing.T) {
 	}
 }
 
+func group(name string) Principal { return Principal("@" + name) }
+
 func TestPrincipalsSayWhatTheyAre(t *testing.T) {
 	for p, want := range map[Principal][5]bool{ // account, group, guest, node, and shown as itself
 		"alice":           {true, false, false, false, true},
-		Group("wizards"):  {false, true, false, false, true},
+		group("wizards"):  {false, true, false, false, true},
 		Guest("bob", "n"): {false, false, true, false, false},
 		Node("n"):         {false, false, false, true, true},
 		Everyone:          {false, false, false, false, true},

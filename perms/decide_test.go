@@ -85,7 +85,7 @@ func genPrincipal() *rapid.Generator[Principal] {
 		n := rapid.SampledFrom([]string{"ann", "ben", "cy", "dee"}).Draw(t, "name")
 		switch rapid.IntRange(0, 5).Draw(t, "sort") {
 		case 0:
-			return Group(n)
+			return group(n)
 		case 1:
 			return Guest(n, node)
 		case 2:
@@ -169,7 +169,7 @@ func TestAnswersDoNotChangeUnderRenaming(t *testing.T) {
 		whom := func(p Principal) Principal {
 			switch {
 			case p.IsGroup():
-				return Group(rename(string(p[1:])))
+				return group(rename(string(p[1:])))
 			case p.IsGuest():
 				return Guest(rename(p.Display()), node)
 			}

@@ -22,9 +22,6 @@ const (
 // Account returns the principal of an account.
 func Account(name string) Principal { return Principal(name) }
 
-// Group returns the principal of a group.
-func Group(name string) Principal { return Principal("@" + name) }
-
 // Guest returns the principal of a guest: no account, vouched for by the node whose text form is given.
 func Guest(nick, node string) Principal { return Principal("~" + nick + "~" + node) }
 
