@@ -44,11 +44,10 @@ type Waiting struct{ list []Newcomer }
 
 // Knock notes a knock at this node. tell: the other members should hear of it now (see Heard). It is ErrCrowded when the list is full of others.
 func (w *Waiting) Knock(network [32]byte, id rooms.NodeID, r Request, now time.Time) (who Newcomer, tell bool, err error) {
-	n, err := w.note(network, id, r, now, MaxWaiting)
+	n, err := w.note(network, id, r, now, true)
 	if err != nil {
 		return Newcomer{}, false, err
 	}
-	n.here = true
 	if tell = now.Sub(n.passed) >= passOn; tell {
 		n.passed = now
 	}
@@ -57,32 +56,34 @@ func (w *Waiting) Knock(network [32]byte, id rooms.NodeID, r Request, now time.T
 
 // Heard notes a knock at another member. It is ErrCrowded when there are too many such already.
 func (w *Waiting) Heard(network [32]byte, id rooms.NodeID, r Request, now time.Time) error {
-	_, err := w.note(network, id, r, now, maxHearsay)
+	_, err := w.note(network, id, r, now, false)
 	return err
 }
 
-// note finds or adds the newcomer; limit bounds the whole list, or, below MaxWaiting, those who did not knock here.
-func (w *Waiting) note(network [32]byte, id rooms.NodeID, r Request, now time.Time, limit int) (*Newcomer, error) {
+// note finds or adds the newcomer. here: it knocked at this node.
+func (w *Waiting) note(network [32]byte, id rooms.NodeID, r Request, now time.Time, here bool) (*Newcomer, error) {
 	w.forget(now)
 	i := slices.IndexFunc(w.list, func(n Newcomer) bool { return n.ID == id })
 	if i < 0 {
-		count := len(w.list)
-		if limit < MaxWaiting {
-			for _, n := range w.list {
-				if n.here {
-					count--
-				}
-			}
-		}
-		if count >= limit || len(w.list) >= MaxWaiting {
+		if len(w.list) >= MaxWaiting || !here && w.hearsay() >= maxHearsay {
 			return nil, ErrCrowded
 		}
 		w.list = append(w.list, Newcomer{ID: id, Code: Code(network, id), Since: now})
 		i = len(w.list) - 1
 	}
 	n := &w.list[i]
-	n.Name, n.Label, n.Addrs, n.Last = r.Name, r.Label, r.Addrs, now
+	n.Name, n.Label, n.Addrs, n.Last, n.here = r.Name, r.Label, r.Addrs, now, n.here || here
 	return n, nil
+}
+
+// hearsay counts those who are known from other members only.
+func (w *Waiting) hearsay() (count int) {
+	for _, n := range w.list {
+		if !n.here {
+			count++
+		}
+	}
+	return count
 }
 
 // List returns who waits, the longest first.

@@ -46,7 +46,7 @@ const (
 const (
 	defaultHeartbeat = 250 * time.Millisecond
 	defaultDownAfter = 4
-	lostGrace        = 200 * time.Millisecond // a broken connection that comes back within this is no outage
+	defaultLostGrace = 200 * time.Millisecond
 	dialTimeout      = 10 * time.Second
 	openTimeout      = 5 * time.Second
 	writeTimeout     = 10 * time.Second // a peer that takes nothing for so long has its stream reset
@@ -112,6 +112,7 @@ type Config struct {
 
 	Heartbeat   time.Duration // default 250 ms; something is sent at least so often on each link
 	DownAfter   int           // default 4: heartbeats missed until a peer is down
+	LostGrace   time.Duration // default 200 ms: a broken connection that comes back within this is no outage
 	QueueFrames int           // default 4096: frames waiting per peer
 	QueueBytes  int           // default 8 MiB: bytes waiting per peer, at least MaxFrame
 
@@ -127,8 +128,8 @@ func (c Config) withDefaults() (Config, error) {
 	if len(c.NetworkName) > maxNameLen {
 		return c, fmt.Errorf("overlay: the network's name has %d bytes, at most %d are allowed", len(c.NetworkName), maxNameLen)
 	}
-	if c.Heartbeat < 0 || c.Heartbeat > 10*time.Second || c.DownAfter < 0 {
-		return c, errors.New("overlay: the heartbeat must lie between 0 and 10 s, and the missed heartbeats must not be negative")
+	if c.Heartbeat < 0 || c.Heartbeat > 10*time.Second || c.DownAfter < 0 || c.LostGrace < 0 {
+		return c, errors.New("overlay: the heartbeat must lie between 0 and 10 s, and the missed heartbeats and the grace must not be negative")
 	}
 	if _, _, err := groupAddrs(c.Bootstrap); err != nil {
 		return c, fmt.Errorf("overlay: bootstrap: %w", err)
@@ -150,6 +151,9 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	if c.DownAfter == 0 {
 		c.DownAfter = defaultDownAfter
+	}
+	if c.LostGrace == 0 {
+		c.LostGrace = defaultLostGrace
 	}
 	if c.QueueFrames <= 0 {
 		c.QueueFrames = 4096

@@ -19,9 +19,9 @@ const (
 )
 
 // knock asks the machine of a peer whose TCP connection broke whether anybody listens there any more. A refusal means that the process is gone, so
-// nobody need wait for lostGrace, in which a connection that only broke would come back. It blocks for up to lostGrace.
+// nobody need wait for the grace (Config.LostGrace) in which a connection that only broke would come back. It blocks for up to that.
 func (p *peerLink) knock(lost network.Conn) {
-	ctx, cancel := context.WithTimeout(p.ctx, lostGrace)
+	ctx, cancel := context.WithTimeout(p.ctx, p.o.cfg.LostGrace)
 	defer cancel()
 	addr, ok := p.door(lost)
 	if !ok {

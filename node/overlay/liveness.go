@@ -79,7 +79,7 @@ func (p *peerLink) evaluate(now time.Time) {
 	if p.ctx.Err() != nil {
 		return
 	}
-	grace := lostGrace
+	grace := p.o.cfg.LostGrace
 	if p.refused {
 		grace = 0
 	}

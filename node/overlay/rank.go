@@ -15,7 +15,7 @@ const (
 )
 
 // rankAddrs prefers TCP to QUIC, and both to relays. The system ends a TCP connection at once when the process at its other end dies, so a
-// backup controller takes over after lostGrace; over QUIC a killed node is only noticed by its silence. TCP also costs less CPU for small
+// backup controller takes over after Config.LostGrace; over QUIC a killed node is only noticed by its silence. TCP also costs less CPU for small
 // frames. QUIC comes into its own where TCP does not get through.
 func rankAddrs(addrs []ma.Multiaddr) []network.AddrDelay {
 	out := make([]network.AddrDelay, 0, len(addrs))
