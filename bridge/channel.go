@@ -25,7 +25,7 @@ type channel struct {
 	stopTalk   func()
 	isFrozen   bool
 	lost       map[*Seat]struct{} // the room took them for gone, and was frozen when they came back
-	early      early
+	early      early[*Seat]
 }
 
 // channel returns the hub's channel of the room, held once for the caller, who releases it or puts a seat into it.
@@ -50,7 +50,7 @@ func (h *Hub) channel(ctx context.Context, id rooms.RoomID, account, nick string
 	if h.closed {
 		return nil, errs.Closed
 	}
-	c := &channel{hub: h, room: room, refs: 1, lost: map[*Seat]struct{}{}, early: early{}}
+	c := &channel{hub: h, room: room, refs: 1, lost: map[*Seat]struct{}{}, early: early[*Seat]{}}
 	room.View(func(st *rooms.State) { c.name = st.Name })
 	c.stopEvents = room.Watch(c.event)
 	c.stopSignal = room.WatchSignals(c.signal)
@@ -235,9 +235,7 @@ func (c *channel) event(ev *rooms.Event, cookie any) {
 	shown := c.early.take(ev.ID)
 	for _, t := range seats {
 		d := Delivery{Kind: RoomEvent, Seat: t, Event: ev, Shared: shared}
-		if by != nil && by.s == t.s {
-			d.Mine, d.Cookie = true, by.cookie
-		}
+		by.sign(&d, t.s)
 		d.Self = c.by(ev, t)
 		if !t.active {
 			if ev.Op != rooms.OpEnter || !d.Self || ev.Device != c.hub.world.Self() {

@@ -7,7 +7,6 @@ import (
 
 	"warren/perms"
 	"warren/rooms"
-	"warren/rooms/errs"
 )
 
 // maxMissed is how many messages of one conversation are shown that came while nobody was here; its history has the rest.
@@ -26,44 +25,7 @@ type direct struct {
 	last  uint64                     // sequence number of the last event
 	live  map[*Session]bool          // who is shown events; true: it counts as heard by the person
 	joins map[*Session]chan struct{} // who is being shown what it missed; closed when it is live
-	early earlyDirect
-}
-
-// openDirect opens a conversation for a reader; in the background all sessions here of both people join it.
-func (h *Hub) openDirect(ctx context.Context, id rooms.RoomID, account, nick string) (*direct, error) {
-	h.mu.Lock()
-	d, ok := h.directs[id]
-	h.mu.Unlock()
-	if ok {
-		return d, nil
-	}
-	room, err := h.world.Open(ctx, id, account, nick)
-	if err != nil {
-		return nil, err
-	}
-	d = &direct{hub: h, room: room, ready: make(chan struct{}), live: map[*Session]bool{}, joins: map[*Session]chan struct{}{}, early: earlyDirect{}}
-	h.world.Directory(func(dir *rooms.Directory) { d.members = slices.Clone(dir.Rooms[id].Members) })
-	h.mu.Lock()
-	if old, ok := h.directs[id]; ok {
-		h.mu.Unlock()
-		return old, nil
-	}
-	if h.closed {
-		h.mu.Unlock()
-		return nil, errs.Closed
-	}
-	d.stops = []func(){room.Watch(d.event), room.WatchProvisional(d.provisional)}
-	h.directs[id] = d
-	h.mu.Unlock()
-	d.begin(ctx)
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	for s := range h.sessions {
-		if slices.Contains(d.members, s.principal()) && !h.closed {
-			h.work.Go(func() { d.join(s.ctx, s) })
-		}
-	}
-	return d, nil
+	early early[*Session]
 }
 
 // begin finds how far the log is.
@@ -163,9 +125,7 @@ func (d *direct) part(s *Session) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	delete(d.live, s)
-	for _, shown := range d.early {
-		delete(shown, s)
-	}
+	d.early.drop(s)
 }
 
 // deafen says that what the session is shown does not count as heard any more.
@@ -190,8 +150,7 @@ func (d *direct) event(ev *rooms.Event, cookie any) {
 	}
 	by, _ := cookie.(*mark)
 	shared, heard := &Shared{}, map[string]bool{}
-	early := d.early[ev.ID]
-	delete(d.early, ev.ID)
+	early := d.early.take(ev.ID)
 	for s, counts := range d.live {
 		dl := Delivery{Kind: DirectEvent, Event: ev, Shared: shared, Heard: counts}
 		if _, known := early[s]; known {
@@ -210,25 +169,14 @@ func (d *direct) event(ev *rooms.Event, cookie any) {
 func (d *direct) provisional(p Provisional) {
 	by, _ := p.Cookie.(*mark)
 	d.mu.Lock()
-	defer d.mu.Unlock()
-	known, twice := d.early[p.Event.ID]
-	dl := Delivery{Kind: ProvisionalEvent, Event: p.Event, Shared: &Shared{}}
-	shown := map[*Session]struct{}{}
-	switch {
-	case p.Err != nil:
-		dl.Kind, dl.Text = Withdrawn, p.Err.Error()
-		delete(d.early, p.Event.ID)
-	case !twice && len(d.early) < maxEarly:
-		d.early[p.Event.ID] = shown
-	}
+	dl, shown := d.early.note(p)
 	for s := range d.live {
-		if _, saw := known[s]; saw == (p.Err != nil) && d.show(s, dl, by, false) {
+		if _, saw := shown[s]; saw == (p.Err != nil) && d.show(s, dl, by, false) && p.Err == nil {
 			shown[s] = struct{}{}
 		}
 	}
-	if by != nil && by.kept != nil && p.Err == nil {
-		by.kept(p.Event.ID)
-	}
+	d.mu.Unlock()
+	by.keep(p)
 }
 
 // show delivers a message to one session; false: it is closed, or not (any more) of one of the two. missed: it comes from the log.
@@ -250,171 +198,6 @@ func (d *direct) show(s *Session, dl Delivery, by *mark, missed bool) bool {
 	} else if ev.Nick != "" {
 		dl.From.Nick = ev.Nick
 	}
-	if by != nil && by.s == s {
-		dl.Mine, dl.Cookie = true, by.cookie
-	}
+	by.sign(&dl, s)
 	return s.deliver(dl)
-}
-
-// directoryEvent opens conversations that somebody elsewhere began with a person who is connected here, and forgets those that are no more.
-func (h *Hub) directoryEvent(ev *rooms.Event) {
-	if b, ok := ev.Body.(*rooms.DropRoom); ok {
-		h.archive.Forget(b.Room)
-		return
-	}
-	b, ok := ev.Body.(*rooms.CreateRoom)
-	if !ok || len(b.Members) != 2 || ev.Device == h.world.Self() {
-		return
-	}
-	h.mu.Lock()
-	var reader *Session
-	for s := range h.sessions {
-		if slices.Contains(b.Members, s.principal()) {
-			reader = s
-		}
-	}
-	closed := h.closed
-	if reader != nil && !closed {
-		h.work.Add(1)
-	}
-	h.mu.Unlock()
-	if reader == nil || closed {
-		return
-	}
-	go func() {
-		defer h.work.Done()
-		var rec rooms.RoomRecord
-		found := false
-		h.world.Directory(func(d *rooms.Directory) { rec, found = d.RoomByName(b.Name) })
-		if found {
-			h.follow(h.ctx, rec.ID, reader, false)
-		}
-	}()
-}
-
-// follow opens a conversation on behalf of a session, which joins it. anew: it joins again, to be shown what it did not count as hearing.
-func (h *Hub) follow(ctx context.Context, id rooms.RoomID, s *Session, anew bool) {
-	ctx, cancel := context.WithTimeout(ctx, commandTime)
-	defer cancel()
-	p := s.Person()
-	d, err := h.openDirect(ctx, id, p.Account, p.Nick)
-	if err != nil {
-		h.log.Info("a conversation cannot be opened", "room", id.Short(), "err", err)
-		return
-	}
-	d.join(ctx, s)
-	if anew {
-		d.part(s)
-		d.join(ctx, s)
-	}
-}
-
-// directsOf returns the conversations of a person.
-func (h *Hub) directsOf(who perms.Principal) []rooms.RoomID {
-	var ids []rooms.RoomID
-	h.world.Directory(func(d *rooms.Directory) {
-		for id, r := range d.Rooms {
-			if r.Direct() && slices.Contains(r.Members, who) {
-				ids = append(ids, id)
-			}
-		}
-	})
-	return ids
-}
-
-// openDirectsOf opens, in the background, all conversations of the session's person. h.mu is held.
-func (h *Hub) openDirectsOf(s *Session) {
-	ids := h.directsOf(s.principal())
-	if len(ids) == 0 || h.closed {
-		return
-	}
-	h.work.Add(1)
-	go func() {
-		defer h.work.Done()
-		h.followAll(s.ctx, ids, s, false)
-	}()
-}
-
-// followAll opens conversations one after the other; first it asks other nodes what the account has seen there.
-func (h *Hub) followAll(ctx context.Context, ids []rooms.RoomID, s *Session, anew bool) {
-	if p := s.Person(); p.Account != "" && !p.Recalls && !p.Deaf {
-		h.users.askSeen(ctx, p.Account)
-	}
-	for _, id := range ids {
-		if ctx.Err() != nil {
-			return
-		}
-		h.follow(ctx, id, s, anew)
-	}
-}
-
-// Listen says that direct messages which come from now on are shown to the person, after they were not (see Person.Deaf). CatchUp must follow.
-// recalls: the client fetches itself what it missed.
-func (s *Session) Listen(recalls bool) {
-	now := s.hub.world.Now()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.person.Deaf, s.person.Recalls, s.heardFrom = false, recalls, now
-}
-
-// CatchUp shows a session that began to listen what its account missed. It blocks until it has, or until ctx ends.
-func (s *Session) CatchUp(ctx context.Context) {
-	if s.listens() {
-		s.hub.followAll(ctx, s.hub.directsOf(s.principal()), s, true)
-	}
-}
-
-// Deafen says that direct messages are not shown to the person any more.
-func (s *Session) Deafen() {
-	s.mu.Lock()
-	s.person.Deaf = true
-	s.mu.Unlock()
-	for _, d := range s.hub.allDirects() {
-		d.deafen(s)
-	}
-}
-
-func (s *Session) listens() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return !s.person.Deaf
-}
-
-func (s *Session) listensSince() int64 {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.heardFrom
-}
-
-func (h *Hub) allDirects() []*direct {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	out := make([]*direct, 0, len(h.directs))
-	for _, d := range h.directs {
-		out = append(out, d)
-	}
-	return out
-}
-
-// releaseDirects forgets a session that is closed, and closes the conversations that nobody here takes part in any more.
-func (h *Hub) releaseDirects(gone *Session) {
-	for _, d := range h.allDirects() {
-		d.part(gone)
-	}
-	h.mu.Lock()
-	var stops []func()
-	for id, d := range h.directs {
-		used := false
-		for s := range h.sessions {
-			used = used || slices.Contains(d.members, s.principal())
-		}
-		if !used {
-			delete(h.directs, id)
-			stops = append(stops, d.stops...)
-		}
-	}
-	h.mu.Unlock()
-	for _, stop := range stops {
-		stop()
-	}
 }

@@ -17,25 +17,40 @@ const (
 // maxEarly bounds what one room's clients were shown and what has no verdict; what is beyond it may be shown to them twice.
 const maxEarly = 2048
 
-// early tells which seats were shown which provisional message.
-type early map[rooms.Hash]map[*Seat]struct{}
+// early tells which readers, seats in a room or sessions in a conversation, were shown which provisional message.
+type early[R comparable] map[rooms.Hash]map[R]struct{}
 
-// take returns the seats that were shown it, and forgets it.
-func (e early) take(id rooms.Hash) map[*Seat]struct{} {
+// note notes provisional talk, or forgets what is withdrawn. It returns the delivery, and who was shown the message before: talk is for all
+// others, who must be added, its withdrawal for these alone.
+func (e early[R]) note(p Provisional) (d Delivery, shown map[R]struct{}) {
+	d = Delivery{Kind: ProvisionalEvent, Event: p.Event, Shared: &Shared{}}
+	shown = e[p.Event.ID]
+	switch {
+	case p.Err != nil:
+		d.Kind, d.Text = Withdrawn, p.Err.Error()
+		delete(e, p.Event.ID)
+	case shown == nil:
+		shown = map[R]struct{}{}
+		if len(e) < maxEarly {
+			e[p.Event.ID] = shown
+		}
+	}
+	return d, shown
+}
+
+// take returns the readers that were shown it, and forgets it.
+func (e early[R]) take(id rooms.Hash) map[R]struct{} {
 	shown := e[id]
 	delete(e, id)
 	return shown
 }
 
-// drop forgets a seat.
-func (e early) drop(t *Seat) {
+// drop forgets a reader.
+func (e early[R]) drop(r R) {
 	for _, shown := range e {
-		delete(shown, t)
+		delete(shown, r)
 	}
 }
-
-// earlyDirect tells which sessions were shown which provisional message of a conversation.
-type earlyDirect map[rooms.Hash]map[*Session]struct{}
 
 // frozen tells all seats that nothing is ordered, or that things go on.
 func (c *channel) frozen(is bool) {
@@ -85,36 +100,32 @@ func (t *Seat) Frozen() bool { return t.ch.frozenNow() }
 func (c *channel) provisional(p Provisional) {
 	by, _ := p.Cookie.(*mark)
 	c.mu.Lock()
-	known, twice := c.early[p.Event.ID]
-	d := Delivery{Kind: ProvisionalEvent, Event: p.Event, Shared: &Shared{}}
-	shown := map[*Seat]struct{}{}
-	switch {
-	case p.Err != nil:
-		d.Kind, d.Text = Withdrawn, p.Err.Error()
-		delete(c.early, p.Event.ID)
-	case !twice && len(c.early) < maxEarly:
-		c.early[p.Event.ID] = shown
-	}
+	d, shown := c.early.note(p)
 	for _, t := range slices.Clone(c.seats) {
-		_, saw := known[t]
-		if !t.active || saw != (p.Err != nil) {
+		if _, saw := shown[t]; !t.active || saw != (p.Err != nil) {
 			continue
 		}
-		d.Seat, d.Mine, d.Cookie = t, false, nil
-		if by != nil && by.s == t.s {
-			d.Mine, d.Cookie = true, by.cookie
-		}
-		d.Self = c.by(p.Event, t)
+		d.Seat, d.Self = t, c.by(p.Event, t)
 		if !t.canRead() && !d.Self {
 			continue
 		}
-		shown[t] = struct{}{}
+		by.sign(&d, t.s)
+		if p.Err == nil {
+			shown[t] = struct{}{}
+		}
 		t.s.deliver(d)
 	}
 	c.mu.Unlock()
-	if by != nil && by.kept != nil && p.Err == nil {
-		by.kept(p.Event.ID)
+	by.keep(p)
+}
+
+// FrozenTalk says, for people, what becomes of a provisional message to somebody: a conversation of two has no subject or mode to tell it. Empty when
+// nothing need be said: to others than who said it, and of receipts and the like.
+func FrozenTalk(d Delivery, to string) string {
+	if say, ok := d.Event.Body.(*rooms.Say); !ok || !d.Mine || say.Kind == rooms.Signal {
+		return ""
 	}
+	return "the conversation with " + to + " is frozen: no quorum of its controllers can be reached. What you say is provisional, and delivered when it goes on."
 }
 
 // by reports whether the seat's own person is the author.

@@ -31,8 +31,8 @@ func (s *Session) SignalTo(target string, say rooms.Say) {
 	if h.users.wire == nil {
 		return
 	}
-	for _, u := range h.Users() {
-		if u.Principal() == to && u.Node != h.world.Self() {
+	for _, u := range h.appearances(to) {
+		if u.Node != h.world.Self() {
 			h.users.wire.Send(u.Node, data)
 		}
 	}

@@ -6,30 +6,8 @@ import (
 	"warren/rooms"
 )
 
-// Glance is what can be told of a room that is not open for anybody here: for lists. What of it people are told is the caller's to judge.
-type Glance struct {
-	Users       int
-	Subject     string
-	SubjectTime int64 // ms
-	Open        bool  // everybody may read the room
-	Hidden      bool  // secret, or closed
-}
-
-// Glancer is a World that shows rooms that are not open for anybody here, too: those that this node controls or follows for others.
-type Glancer interface {
-	// Glance tells how this node's copy of the room stands; false: there is none. It is cheap, also for thousands of rooms, and does not
-	// block; the copy may be behind.
-	Glance(id rooms.RoomID) (Glance, bool)
-}
-
 // Glance tells how a room stands of which this node has a copy; false: it has none.
-func (h *Hub) Glance(id rooms.RoomID) (Glance, bool) {
-	w, ok := h.world.(Glancer)
-	if !ok {
-		return Glance{}, false
-	}
-	return w.Glance(id)
-}
+func (h *Hub) Glance(id rooms.RoomID) (Glance, bool) { return h.world.Glance(id) }
 
 func (h *Hub) isOpen(id rooms.RoomID) bool {
 	h.mu.Lock()
@@ -54,20 +32,9 @@ func (s *Session) SetReal(real string) {
 func (s *Session) Peers() []User {
 	me := s.principal()
 	var out []User
-	var members []rooms.RoomRecord
-	s.hub.world.Directory(func(d *rooms.Directory) {
-		for _, r := range d.Rooms {
-			if r.Direct() && len(r.Members) == 2 && slices.Contains(r.Members, me) {
-				members = append(members, r)
-			}
-		}
-	})
-	for _, r := range members {
-		other := r.Members[0]
-		if other == me {
-			other = r.Members[1]
-		}
-		out = append(out, s.hub.UserOf(other))
+	for _, r := range s.hub.directsOf(me) {
+		i := slices.Index(r.Members, me)
+		out = append(out, s.hub.UserOf(r.Members[1-i]))
 	}
 	return out
 }

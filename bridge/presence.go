@@ -1,9 +1,11 @@
 package bridge
 
 import (
+	"cmp"
 	"context"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 
 	"warren/perms"
@@ -443,29 +445,31 @@ func (h *Hub) UserByNick(nick string) (User, bool) {
 }
 
 // Users returns everybody online in the network (without the bot), sorted by nick.
-func (h *Hub) Users() []User {
+func (h *Hub) Users() []User { return h.usersThat(func(User) bool { return true }) }
+
+// usersThat returns those who are online (without the bot) and wanted, sorted by nick, then by node.
+func (h *Hub) usersThat(wanted func(User) bool) []User {
 	h.mu.Lock()
 	folds := slices.Collect(maps.Keys(h.nicks))
 	h.mu.Unlock()
 	var out []User
 	for _, f := range folds {
-		if u, ok := h.localUser(f); ok {
+		if u, ok := h.localUser(f); ok && wanted(u) {
 			out = append(out, u)
 		}
 	}
 	h.users.mu.Lock()
 	for _, n := range h.users.nodes {
 		for _, u := range n.users {
-			out = append(out, u)
+			if wanted(u) {
+				out = append(out, u)
+			}
 		}
 	}
 	h.users.mu.Unlock()
 	slices.SortFunc(out, func(a, b User) int {
 		if a.Nick != b.Nick {
-			if rooms.Fold(a.Nick) < rooms.Fold(b.Nick) {
-				return -1
-			}
-			return 1
+			return cmp.Or(strings.Compare(rooms.Fold(a.Nick), rooms.Fold(b.Nick)), strings.Compare(a.Nick, b.Nick))
 		}
 		return slices.Compare(a.Node[:], b.Node[:])
 	})
@@ -474,21 +478,21 @@ func (h *Hub) Users() []User {
 
 // UsersOf returns the online appearances of an account, at most one a node.
 func (h *Hub) UsersOf(account string) []User {
-	var out []User
-	for _, u := range h.Users() {
-		if u.Account == account && account != "" {
-			out = append(out, u)
-		}
+	return h.usersThat(func(u User) bool { return account != "" && u.Account == account })
+}
+
+// appearances returns those of a person: of an account as UsersOf, of a guest one at the most.
+func (h *Hub) appearances(p perms.Principal) []User {
+	if p.IsAccount() {
+		return h.UsersOf(string(p))
 	}
-	return out
+	return h.usersThat(func(u User) bool { return u.Account == "" && u.Principal() == p })
 }
 
 // UserOf returns the user that a principal means: online if it is, else an offline one with what is known.
 func (h *Hub) UserOf(p perms.Principal) User {
-	for _, u := range h.Users() {
-		if u.Principal() == p {
-			return u
-		}
+	if list := h.appearances(p); len(list) > 0 {
+		return list[0]
 	}
 	u := User{Nick: p.Display()}
 	if p.IsAccount() {

@@ -29,6 +29,21 @@ type mark struct {
 	kept   func(id rooms.Hash) // called when it has become provisional; nil: nobody asks
 }
 
+// sign makes the delivery the session's own when it is what the session wished. m may be nil: nobody here wished it.
+func (m *mark) sign(d *Delivery, s *Session) {
+	d.Mine, d.Cookie = false, nil
+	if m != nil && m.s == s {
+		d.Mine, d.Cookie = true, m.cookie
+	}
+}
+
+// keep tells who waits that the wish has become provisional.
+func (m *mark) keep(p Provisional) {
+	if m != nil && m.kept != nil && p.Err == nil {
+		m.kept(p.Event.ID)
+	}
+}
+
 // JoinOptions say how to enter a room.
 type JoinOptions struct {
 	Nick   string // empty: the session's

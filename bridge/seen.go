@@ -183,9 +183,9 @@ func (p *presence) seenElsewhere(from rooms.NodeID, m *seenNews) {
 
 func (p *presence) answerSeen(to rooms.NodeID, account string) {
 	var marks []seenMark
-	for _, id := range p.hub.directsOf(rooms.PrincipalOf(account, "", to)) {
-		if seq := p.hub.seen(account, id); seq > 0 {
-			marks = append(marks, seenMark{Room: id, Seq: seq})
+	for _, r := range p.hub.directsOf(rooms.PrincipalOf(account, "", to)) {
+		if seq := p.hub.seen(account, r.ID); seq > 0 {
+			marks = append(marks, seenMark{Room: r.ID, Seq: seq})
 		}
 	}
 	for part := range slices.Chunk(marks, maxSeen) {

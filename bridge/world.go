@@ -2,6 +2,8 @@ package bridge
 
 import (
 	"context"
+	"fmt"
+	"time"
 
 	"warren/rooms"
 )
@@ -25,6 +27,18 @@ type World interface {
 	// Create orders the making of a room by the directory, and returns its id when this node has applied that. errs.Exists comes with the
 	// id of the room that has the name. Controllers are chosen by the world; b.Controllers and b.Maker are ignored.
 	Create(ctx context.Context, account, nick string, b rooms.CreateRoom) (rooms.RoomID, error)
+	// Glance tells how this node's copy of a room stands, whether it is open for anybody here, or controlled or followed for others; false:
+	// there is none. It is cheap, also for thousands of rooms, and does not block; the copy may be behind.
+	Glance(id rooms.RoomID) (Glance, bool)
+}
+
+// Glance is what can be told of a room that is not open for anybody here: for lists. What of it people are told is the caller's to judge.
+type Glance struct {
+	Users       int
+	Subject     string
+	SubjectTime int64 // ms
+	Open        bool  // everybody may read the room
+	Hidden      bool  // secret, or closed
 }
 
 // Outcome is what came of a submitted wish.
@@ -103,7 +117,7 @@ type RoomStatus struct {
 	Parked      bool           `json:"parked"`
 	Frozen      bool           `json:"frozen"`
 	Charges     []Charge       `json:"charges,omitempty"`
-	LastCert    []string       `json:"-"` // nodes whose signatures the last certificate holds
+	LastCert    []rooms.NodeID `json:"-"` // nodes whose signatures the last certificate holds
 	LastHeader  string         `json:"-"`
 	LeaderID    rooms.NodeID   `json:"-"`
 	ControlIDs  []rooms.NodeID `json:"-"`
@@ -118,6 +132,19 @@ type Charge struct {
 	Last     int64        `json:"last"`     // ms since the Unix epoch, by this node's clock
 	Evidence string       `json:"evidence"` // of the last one
 	Proven   bool         `json:"proven"`   // two signed batches for one place are held, which prove it to anybody
+}
+
+// Line is one line for people: who misbehaves, and where (empty: in the room at hand).
+func (c Charge) Line(who, where string) string {
+	if where != "" {
+		where = " in " + where
+	}
+	proven := ""
+	if c.Proven {
+		proven = ", proven by its own signatures"
+	}
+	return fmt.Sprintf("%s misbehaves%s: %s, %d times, last on %s (%s)%s", who, where, c.Misdeed, c.Count,
+		time.UnixMilli(c.Last).UTC().Format("2 Jan 15:04:05 UTC"), c.Evidence, proven)
 }
 
 // Wire carries what is not ordered between the bridges of the nodes: who is online where. Implementations deliver each node's messages in

@@ -3,11 +3,9 @@ package command
 import (
 	"fmt"
 	"slices"
-	"time"
 
 	"warren/bridge"
 	"warren/perms"
-	"warren/rooms"
 )
 
 func whyCommands() []*command {
@@ -18,38 +16,18 @@ func whyCommands() []*command {
 
 // Why is the data of !why. Nodes are named by the directory's names.
 type Why struct {
-	Room        string   `json:"room"`
-	ID          string   `json:"id"`
-	Leader      string   `json:"leader"`
-	Controllers []string `json:"controllers"`
-	Asked       uint8    `json:"asked,omitempty"` // how many controllers the room asks for
-	Epoch       uint64   `json:"epoch"`
-	Height      uint64   `json:"height"`
-	Header      string   `json:"header,omitempty"` // hash of the last header
-	Signed      []string `json:"signed,omitempty"` // nodes whose signatures its certificate holds
-	Parked      bool     `json:"parked"`
-	Frozen      bool     `json:"frozen"`
-	Charges     []Charge `json:"charges,omitempty"`
-}
-
-// Charge is what this node has seen a controller do that no honest one does.
-type Charge struct {
-	Node     string `json:"node"`
-	Misdeed  string `json:"misdeed"`
-	Count    uint64 `json:"count"`
-	Last     int64  `json:"last"` // ms since the Unix epoch
-	Evidence string `json:"evidence"`
-	Proven   bool   `json:"proven"`
-}
-
-// String is one line for people.
-func (c Charge) String() string {
-	proven := ""
-	if c.Proven {
-		proven = ", proven by its own signatures"
-	}
-	return fmt.Sprintf("%s misbehaves: %s, %d times, last on %s (%s)%s", c.Node, c.Misdeed, c.Count,
-		time.UnixMilli(c.Last).UTC().Format("2 Jan 15:04:05 UTC"), c.Evidence, proven)
+	Room        string          `json:"room"`
+	ID          string          `json:"id"`
+	Leader      string          `json:"leader"`
+	Controllers []string        `json:"controllers"`
+	Asked       uint8           `json:"asked,omitempty"` // how many controllers the room asks for
+	Epoch       uint64          `json:"epoch"`
+	Height      uint64          `json:"height"`
+	Header      string          `json:"header,omitempty"` // hash of the last header
+	Signed      []string        `json:"signed,omitempty"` // nodes whose signatures its certificate holds
+	Parked      bool            `json:"parked"`
+	Frozen      bool            `json:"frozen"`
+	Charges     []bridge.Charge `json:"charges,omitempty"`
 }
 
 func why(c *call) bridge.Reply {
@@ -64,11 +42,8 @@ func why(c *call) bridge.Reply {
 	for _, n := range st.ControlIDs {
 		d.Controllers = append(d.Controllers, hub.NodeName(n))
 	}
-	for _, s := range st.LastCert {
-		if id, err := rooms.ParseNode(s); err == nil {
-			s = hub.NodeName(id)
-		}
-		d.Signed = append(d.Signed, s)
+	for _, n := range st.LastCert {
+		d.Signed = append(d.Signed, hub.NodeName(n))
 	}
 	slices.Sort(d.Controllers)
 	slices.Sort(d.Signed)
@@ -95,9 +70,9 @@ func why(c *call) bridge.Reply {
 		lines = append(lines, "the room is asleep: it wakes with the next request")
 	}
 	for _, x := range st.Charges {
-		ch := Charge{Node: hub.NodeName(x.NodeID), Misdeed: x.Misdeed, Count: x.Count, Last: x.Last, Evidence: x.Evidence, Proven: x.Proven}
-		d.Charges = append(d.Charges, ch)
-		lines = append(lines, ch.String())
+		x.Node = hub.NodeName(x.NodeID)
+		d.Charges = append(d.Charges, x)
+		lines = append(lines, x.Line(x.Node, ""))
 	}
 	return told(d, lines...)
 }

@@ -48,7 +48,6 @@ type conn struct {
 	seats    map[*bridge.Seat]*occupancy
 	joining  map[string]chan struct{} // by folded room name
 	presence *element                 // the last broadcast presence; nil: unavailable
-	listens  bool                     // messages to the bare address are for this client
 	recalls  bool                     // asked its own archive
 	carbons  bool
 	roster   bool              // asked for the roster: gets pushes

@@ -296,9 +296,7 @@ func (c *conn) signal(d bridge.Delivery) {
 		c.send(el(nsClient, "message", at("type", "chat"), at("from", c.srv.userJID(d.From)), at("to", c.full), content))
 		return
 	}
-	c.mu.Lock()
-	occ := c.seats[d.Seat]
-	c.mu.Unlock()
+	occ := c.occupancyOf(d.Seat)
 	if occ != nil {
 		c.emitOwn(occ, el(nsClient, "message", at("type", "groupchat"), at("from", occ.jid+"/"+d.By), content))
 	}

@@ -33,15 +33,13 @@ func (c *conn) ownPresence(e *element) {
 // (XEP-0160), unless it has shown that it asks the archive for that.
 func (c *conn) setListening(on bool) {
 	c.mu.Lock()
-	was, recalls := c.listens, c.recalls
-	c.listens = on
+	recalls := c.recalls
 	c.mu.Unlock()
 	switch {
-	case on && !was:
-		c.sess.Listen(recalls)
-		c.later("contacts", func() { c.sess.CatchUp(c.ctx) })
-	case !on && was:
+	case !on:
 		c.sess.Deafen()
+	case c.sess.Listen(recalls):
+		c.later("contacts", func() { c.sess.CatchUp(c.ctx) })
 	}
 }
 

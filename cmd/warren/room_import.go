@@ -143,11 +143,3 @@ func infoOf(c replica.Certified) headerInfo {
 	}
 	return h
 }
-
-func texts(list []rooms.NodeID) []string {
-	out := []string{}
-	for _, n := range list {
-		out = append(out, n.String())
-	}
-	return out
-}

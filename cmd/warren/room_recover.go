@@ -37,30 +37,39 @@ type recoverInfo struct {
 	Carried     int      `json:"carried,omitempty"`
 }
 
+// recovery is what `warren room recover` is asked to do.
+type recovery struct {
+	name      string // of the room, without '#'; empty: the directory
+	account   string // who manages the room
+	keyFile   string // with the recovery key; empty: the one in the data directory
+	yes       bool   // do not ask
+	fromStdin bool   // the password comes from standard input
+}
+
 // recoverRoom says what may be lost, asks, and has the node do it.
-func (c *call) recoverRoom(name, account, keyFile string, directory, yes, fromStdin bool) error {
-	req := recoverRequest{Name: name, Account: account}
-	what := "#" + name
+func (c *call) recoverRoom(r recovery) error {
+	req := recoverRequest{Name: r.name, Account: r.account}
+	what := "#" + r.name
 	switch {
-	case directory:
+	case r.name == "":
 		what = "the directory"
 		cfg, err := c.lived()
 		if err != nil {
 			return err
 		}
-		if keyFile == "" {
-			keyFile = filepath.Join(string(cfg.Node.Data), "recovery.key")
+		if r.keyFile == "" {
+			r.keyFile = filepath.Join(string(cfg.Node.Data), "recovery.key")
 		}
-		text, err := os.ReadFile(keyFile)
+		text, err := os.ReadFile(r.keyFile)
 		if err != nil {
 			return fmt.Errorf("read the recovery key (it lies with the founding node, or where you put it: --key FILE): %w", err)
 		}
 		req.Recovery = strings.TrimSpace(string(text))
-	case account == "":
+	case r.account == "":
 		return usageError("say who manages the room: warren room recover NAME --account ACCOUNT")
 	default:
 		var err error
-		if req.Password, err = c.password(fromStdin, "Password for "+account+": "); err != nil {
+		if req.Password, err = c.password(r.fromStdin, "Password for "+r.account+": "); err != nil {
 			return err
 		}
 	}
@@ -76,7 +85,7 @@ func (c *call) recoverRoom(name, account, keyFile string, directory, yes, fromSt
 			len(info.Silent), info.Controllers, strings.Join(info.Silent, ", "))
 		fmt.Fprintln(c.out, "What they ordered above that, and nobody else has, will be lost for ever, also if they come back. The break stays in the log.")
 	}
-	if !yes {
+	if !r.yes {
 		fmt.Fprint(c.out, "Go on? Type yes: ")
 		in, ok := c.in.(*bufio.Reader)
 		if !ok {
@@ -138,7 +147,7 @@ func recoverAt(ctx context.Context, n *node.Node, r recoverRequest) (recoverInfo
 		done, err = h.Recover(ctx, id, r.Account)
 	}
 	return recoverInfo{
-		Height: done.Start, Epoch: done.Epoch, Controllers: done.Of, Silent: shorts(done.Silent), Frozen: err != nil, Start: done.Start, Carried: done.Carried,
+		Height: done.Start, Epoch: done.Epoch, Controllers: done.Of, Silent: shorts(done.Silent), Start: done.Start, Carried: done.Carried,
 	}, err
 }
 

@@ -89,12 +89,7 @@ func printCharges(c *call, list []bridge.RoomStatus, names map[string]string) er
 			if name == "" {
 				name = x.Node[:8]
 			}
-			proven := ""
-			if x.Proven {
-				proven = ", proven"
-			}
-			ago := time.Since(time.UnixMilli(x.Last)).Round(time.Second)
-			if _, err := fmt.Fprintf(c.out, "\n%s misbehaves in %s: %s, %d times, last %s ago%s\n  %s\n", name, r.Name, x.Misdeed, x.Count, ago, proven, x.Evidence); err != nil {
+			if _, err := fmt.Fprintf(c.out, "\n%s\n", x.Line(name, r.Name)); err != nil {
 				return err
 			}
 		}

@@ -35,7 +35,7 @@ func (w world) Open(ctx context.Context, id rooms.RoomID, account, nick string) 
 	return room{w.n, r}, nil
 }
 
-// Glance implements bridge.Glancer.
+// Glance implements bridge.World.
 func (w world) Glance(id rooms.RoomID) (bridge.Glance, bool) {
 	f, ok := w.n.Host().Facts(id)
 	return bridge.Glance{Users: f.Users, Subject: f.Subject, SubjectTime: f.SubjectTime, Open: f.Open, Hidden: f.Hidden}, ok
@@ -84,38 +84,39 @@ func (r room) Find(ctx context.Context, id string) (rooms.Event, error) { return
 
 func (r room) Status() bridge.RoomStatus { return roomStatus(r.r) }
 
+func texts(list []rooms.NodeID) []string {
+	out := make([]string, len(list))
+	for i, n := range list {
+		out[i] = n.String()
+	}
+	return out
+}
+
 func roomStatus(r *replica.Replica) bridge.RoomStatus {
 	st := r.Status()
 	s := bridge.RoomStatus{
 		ID: r.ID().String(), Epoch: st.Epoch, Height: st.Height, LastHeader: st.Head.String(), LeaderID: st.Leader, ControlIDs: st.Controllers,
-		Frozen: st.Frozen || st.Leader.IsZero(),
+		Frozen: st.Frozen || st.Leader.IsZero(), Controllers: texts(st.Controllers), LastCert: st.Signers,
 	}
 	if !st.Leader.IsZero() {
 		s.Leader = st.Leader.String()
-	}
-	for _, c := range st.Controllers {
-		s.Controllers = append(s.Controllers, c.String())
 	}
 	for _, c := range st.Charges {
 		s.Charges = append(s.Charges, bridge.Charge{
 			Node: c.Node.String(), NodeID: c.Node, Misdeed: c.Misdeed.String(), Count: c.Count, Last: c.Last, Evidence: c.Evidence, Proven: len(c.Proof) > 0,
 		})
 	}
-	for _, c := range st.Signers {
-		s.LastCert = append(s.LastCert, c.String())
-	}
 	return s
 }
 
 // parkedStatus tells how a room stands that is not in memory: by the directory and by what is known of it from before.
 func parkedStatus(n *node.Node, rec *rooms.RoomRecord, f replica.Facts) bridge.RoomStatus {
-	s := bridge.RoomStatus{ID: rec.ID.String(), Parked: true, Epoch: f.Epoch, Height: f.Height, LeaderID: f.Leader, ControlIDs: rec.Now}
+	s := bridge.RoomStatus{ID: rec.ID.String(), Parked: true, Epoch: f.Epoch, Height: f.Height, LeaderID: f.Leader, ControlIDs: rec.Now, Controllers: texts(rec.Now)}
 	if !f.Leader.IsZero() {
 		s.Leader = f.Leader.String()
 	}
 	heard := 0
 	for _, c := range rec.Now {
-		s.Controllers = append(s.Controllers, c.String())
 		if n.Host().Alive(c) {
 			heard++
 		}
@@ -197,13 +198,13 @@ func (a seenMarks) Seen(account string, room rooms.RoomID) uint64 {
 func (a seenMarks) See(account string, room rooms.RoomID, seq uint64) {
 	b := &store.Batch{}
 	b.Put(store.Archive, seenKey(account, room), binary.BigEndian.AppendUint64(nil, seq))
-	a.s.CommitAsync(b, func(error) {})
+	a.s.CommitLater(b, func(error) {})
 }
 
 func (a seenMarks) Forget(room rooms.RoomID) {
 	b := &store.Batch{}
 	b.DeleteRange(store.Archive, room[:], seenKey("\xff", room)) // accounts' names are UTF-8
-	a.s.CommitAsync(b, func(error) {})
+	a.s.CommitLater(b, func(error) {})
 }
 
 func seenKey(account string, room rooms.RoomID) []byte { return append(room[:], account...) }
