@@ -78,12 +78,15 @@ func (c *conn) history(ctx context.Context, r *reply, sub, target string, bounds
 	for _, b := range bounds {
 		pt, err := a.point(ctx, b, sub == "LATEST")
 		if err != nil {
-			code := "INVALID_MSGREFTYPE"
-			text := "Give timestamp=... or msgid=..."
-			if errs.Of(err) == errs.NotFound {
-				code, text = "INVALID_PARAMS", "No such message in this history"
+			ref := middle(cutText(b, 100))
+			switch errs.Of(err) {
+			case errs.Invalid:
+				r.fail("CHATHISTORY", "INVALID_MSGREFTYPE", sub, ref, "Give timestamp=... or msgid=...")
+			case errs.NotFound:
+				r.fail("CHATHISTORY", "INVALID_PARAMS", sub, ref, "No such message in this history")
+			default:
+				r.unreadable(sub, target, err)
 			}
-			r.fail("CHATHISTORY", code, sub, middle(cutText(b, 100)), text)
 			return
 		}
 		points = append(points, pt)
@@ -119,7 +122,7 @@ func (c *conn) history(ctx context.Context, r *reply, sub, target string, bounds
 		if errs.Of(err) == errs.NotFound {
 			r.fail("CHATHISTORY", "INVALID_TARGET", sub, middle(target), "No such nick or channel")
 		} else {
-			r.fail("CHATHISTORY", "MESSAGE_ERROR", sub, middle(target), "The history cannot be read now: "+errs.Of(err).Error())
+			r.unreadable(sub, target, err)
 		}
 		return
 	}
@@ -130,6 +133,11 @@ func (c *conn) history(ctx context.Context, r *reply, sub, target string, bounds
 			r.send(l)
 		}
 	}
+}
+
+// unreadable says that a part of the history is not to be had now, for instance because it is still on its way to this node.
+func (r *reply) unreadable(sub, target string, err error) {
+	r.fail("CHATHISTORY", "MESSAGE_ERROR", sub, middle(target), "The history cannot be read now: "+errs.Of(err).Error())
 }
 
 // historyOps are the events a client wants to see again.

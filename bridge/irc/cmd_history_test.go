@@ -112,3 +112,22 @@ func TestChathistory(t *testing.T) {
 		ann< TOPIC #c :no message
 	`)
 }
+
+// A history of which a part is still on its way to this node cannot say that somebody named it wrongly.
+func TestAGapIsNoWrongReference(t *testing.T) {
+	w := newWorld(t)
+	w.user(0, "ann", "batch", "draft/chathistory")
+	w.script(`
+		ann> JOIN #c
+		ann< 366`)
+	none := strings.Repeat("a", 32)
+	w.script(`
+		ann> CHATHISTORY BEFORE #c msgid=` + none + ` 10
+		ann< FAIL CHATHISTORY INVALID_PARAMS BEFORE msgid=` + none + `
+		ann> CHATHISTORY BEFORE #c number=7 10
+		ann< FAIL CHATHISTORY INVALID_MSGREFTYPE BEFORE number=7`)
+	w.net.Gap(w.hubs[0].Sessions()[0].Seat("c").Room().ID(), true)
+	w.script(`
+		ann> CHATHISTORY BEFORE #c msgid=` + none + ` 10
+		ann< FAIL CHATHISTORY MESSAGE_ERROR BEFORE #c :The history cannot be read now`)
+}

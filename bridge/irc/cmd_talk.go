@@ -215,9 +215,8 @@ func (c *conn) direct(d bridge.Delivery) {
 	show := c.srv.talk
 	if d.Kind == bridge.ProvisionalEvent {
 		show = c.srv.early
-		if d.Mine {
-			c.put(&line{source: c.srv.botMask(), command: "NOTICE", params: []string{me, "the conversation with " + c.srv.display(d.Peer) +
-				" is frozen: no quorum of its controllers can be reached. What you say is provisional, and delivered when it goes on."}, bot: true})
+		if text := bridge.FrozenTalk(d, c.srv.display(d.Peer)); text != "" {
+			c.put(&line{source: c.srv.botMask(), command: "NOTICE", params: []string{me, text}, bot: true})
 		}
 	}
 	if d.Self {

@@ -29,7 +29,7 @@ func TestAFrozenChannelSaysSoAndTalkGoesOnProvisionally(t *testing.T) {
 		ann< 324 ann #c +Fn
 		ann> PRIVMSG #c :hello there
 		ann< warren/provisional ... PRIVMSG #c :hello there
-		cyd< msgid= ... warren/provisional ... :ann!~ann@ ... PRIVMSG #c :hello there
+		cyd< warren/provisional ... :ann!~ann@ ... PRIVMSG #c :hello there
 		bob< :ann!~ann@ ... PRIVMSG #c :[provisional] hello there
 		bob> PRIVMSG #c :` + "\x01ACTION waves\x01" + `
 		bob! PRIVMSG

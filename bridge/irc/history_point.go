@@ -38,7 +38,7 @@ func (p point) less(o point) bool {
 	return p.time < o.time
 }
 
-// point reads a selector. Errors: errs.NotFound (no such msgid), errs.Invalid.
+// point reads a selector. Errors: errs.NotFound (no such msgid), errs.Invalid (no selector), and those of reading the history.
 func (a archive) point(ctx context.Context, s string, star bool) (point, error) {
 	if s == "*" && star {
 		return point{none: true}, nil

@@ -25,46 +25,48 @@ func (s stanzaError) element() *element {
 	return e
 }
 
-// toStanzaError is the one table from kinds of errors to stanza errors.
 func toStanzaError(err error) stanzaError {
 	var s stanzaError
 	if errors.As(err, &s) {
 		return s
 	}
 	k := errs.Of(err)
-	s = stanzaError{"cancel", stanza.UndefinedCondition, k.Error()}
-	set := func(kind string, condition stanza.Condition) { s.kind, s.condition = kind, condition }
-	switch k {
-	case errs.Void:
-		set("auth", stanza.NotAuthorized)
-	case errs.Stale, errs.Exists, errs.NickInUse:
-		set("cancel", stanza.Conflict)
-	case errs.Denied, errs.Banned:
-		set("auth", stanza.Forbidden)
-	case errs.NotFound:
-		set("cancel", stanza.ItemNotFound)
-	case errs.Invalid:
-		set("modify", stanza.BadRequest)
-	case errs.TooLarge:
-		set("modify", stanza.PolicyViolation)
-	case errs.Quota, errs.Busy:
-		set("wait", stanza.ResourceConstraint)
-	case errs.Closed:
-		set("cancel", stanza.Gone)
-	case errs.InviteOnly:
-		set("auth", stanza.RegistrationRequired)
-	case errs.NeedKey:
-		set("auth", stanza.NotAuthorized)
-	case errs.Full:
-		set("wait", stanza.ServiceUnavailable)
-	case errs.NotHere:
-		set("modify", stanza.NotAcceptable)
-	case errs.Frozen, errs.Timeout:
-		set("wait", stanza.RemoteServerTimeout)
-	case errs.Internal:
-		set("wait", stanza.InternalServerError)
-	}
+	s.kind, s.condition = conditionOf(k)
+	s.text = k.Error()
 	return s
+}
+
+// conditionOf is the one table from kinds of errors to types and conditions of stanza errors.
+func conditionOf(k errs.Kind) (kind string, condition stanza.Condition) {
+	switch k {
+	case errs.Void, errs.NeedKey:
+		return "auth", stanza.NotAuthorized
+	case errs.Stale, errs.Exists, errs.NickInUse:
+		return "cancel", stanza.Conflict
+	case errs.Denied, errs.Banned:
+		return "auth", stanza.Forbidden
+	case errs.NotFound:
+		return "cancel", stanza.ItemNotFound
+	case errs.Invalid:
+		return "modify", stanza.BadRequest
+	case errs.TooLarge:
+		return "modify", stanza.PolicyViolation
+	case errs.Quota, errs.Busy:
+		return "wait", stanza.ResourceConstraint
+	case errs.Closed:
+		return "cancel", stanza.Gone
+	case errs.InviteOnly:
+		return "auth", stanza.RegistrationRequired
+	case errs.Full:
+		return "wait", stanza.ServiceUnavailable
+	case errs.NotHere:
+		return "modify", stanza.NotAcceptable
+	case errs.Frozen, errs.Timeout:
+		return "wait", stanza.RemoteServerTimeout
+	case errs.Internal:
+		return "wait", stanza.InternalServerError
+	}
+	return "cancel", stanza.UndefinedCondition
 }
 
 // errorReply answers a stanza with an error. It keeps id and name and turns the addresses around.

@@ -67,13 +67,10 @@ func (c *conn) noItems(iq, q *element) {
 func (c *conn) toService(e *element) {
 	switch e.Name.Local {
 	case "iq":
-		c.answer(e, map[query]iqHandler{
+		c.answer(e, merged(anywhere(), map[query]iqHandler{
 			{"get", nsDiscoInfo, "query"}:  (*conn).serviceInfo,
 			{"get", nsDiscoItems, "query"}: (*conn).serviceItems,
-			{"get", nsPing, "ping"}:        (*conn).pong,
-			{"get", nsVersion, "query"}:    (*conn).version,
-			{"get", nsTime, "time"}:        (*conn).time,
-		})
+		}))
 	case "presence":
 		if t := e.attr("type"); t == "" || t == "subscribe" || t == "probe" {
 			c.fail(e, unavailable())

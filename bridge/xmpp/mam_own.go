@@ -6,6 +6,7 @@ import (
 
 	"warren/bridge"
 	"warren/rooms"
+	"warren/rooms/errs"
 )
 
 // moment is a place in the archive of an account, which merges its conversations: by time, and each conversation in its own order.
@@ -73,7 +74,7 @@ func (c *conn) ownPage(iq, q *element) error {
 	page, none := max(w.Limit, 1), w.Limit == 0
 	w.Limit = page + sameTime
 	w.Ops = []rooms.Op{rooms.OpSay}
-	all := c.spokenIn(peers, w.HistoryQuery, func(s *spoken) bool {
+	all, err := c.spokenIn(peers, w.HistoryQuery, func(s *spoken) bool {
 		m := s.moment()
 		for _, a := range after {
 			if m.compare(a) <= 0 {
@@ -87,6 +88,9 @@ func (c *conn) ownPage(iq, q *element) error {
 		}
 		return true
 	})
+	if err != nil {
+		return err
+	}
 	complete := len(all) <= page
 	if !complete && w.Newest {
 		all = all[len(all)-page:]
@@ -116,13 +120,17 @@ func (c *conn) ownPage(iq, q *element) error {
 	return nil
 }
 
-// spokenIn returns what was said in the conversations and fits, in the archive's order. Conversations that cannot be read are left out.
-func (c *conn) spokenIn(peers []string, q bridge.HistoryQuery, fits func(*spoken) bool) []spoken {
+// spokenIn returns what was said in the conversations and fits, in the archive's order. Conversations that cannot be read are left out; one that
+// this node is still fetching (errs.Busy) is worth a second try.
+func (c *conn) spokenIn(peers []string, q bridge.HistoryQuery, fits func(*spoken) bool) ([]spoken, error) {
 	var all []spoken
 	for _, peer := range peers {
 		ctx, cancel := c.op()
 		evs, err := c.sess.DirectHistory(ctx, peer, q)
 		cancel()
+		if errs.Of(err) == errs.Busy {
+			return nil, err
+		}
 		if err != nil {
 			c.srv.log.Debug("xmpp: archive of a conversation", "err", err)
 			continue
@@ -134,7 +142,7 @@ func (c *conn) spokenIn(peers []string, q bridge.HistoryQuery, fits func(*spoken
 		}
 	}
 	slices.SortFunc(all, func(a, b spoken) int { return a.moment().compare(b.moment()) })
-	return all
+	return all, nil
 }
 
 // letterBetween is a message of a conversation as the client sees it; nil: nothing to show.
@@ -188,15 +196,19 @@ func (c *conn) moments(ids []string) ([]moment, error) {
 	return out, nil
 }
 
-// spokenAs finds the message of any of the account's conversations with this id.
+// spokenAs finds the message of any of the account's conversations with this id. Where one of them cannot be read, it may be there.
 func (c *conn) spokenAs(id string) (spoken, error) {
+	var unread error = stanzaError{"cancel", "item-not-found", "no such message in your archive"}
 	for _, peer := range c.conversations() {
 		ctx, cancel := c.op()
 		ev, err := c.sess.DirectFind(ctx, peer, id)
 		cancel()
-		if err == nil {
+		switch {
+		case err == nil:
 			return spoken{ev, peer}, nil
+		case errs.Of(err) != errs.NotFound:
+			unread = err
 		}
 	}
-	return spoken{}, stanzaError{"cancel", "item-not-found", "no such message in your archive"}
+	return spoken{}, unread
 }

@@ -60,6 +60,22 @@ func TestOwnArchiveMergesConversations(t *testing.T) {
 	}
 }
 
+// A conversation of which a part is still on its way to this node neither lacks a message nor is complete.
+func TestAnArchiveWithAGapIsTriedAgain(t *testing.T) {
+	n := newNetwork(t)
+	x := n.node("n1", nil, "alice", "bob")
+	a, b := x.online("alice", "x"), x.online("bob", "y")
+	a.send("<message type='chat' to='bob@localhost'><body>hello</body></message>")
+	b.expect("message", body("hello"))
+	ask := func(payload string) *element {
+		return a.ask("set", "", "<query xmlns='urn:xmpp:mam:2'>"+payload+"</query>")
+	}
+	wantError(t, ask(rsm("<after>x</after>")), "item-not-found")
+	n.net.Gap(x.conversation("alice", "bob"), true)
+	wantError(t, ask(rsm("<after>x</after>")), "resource-constraint")
+	wantError(t, ask(""), "resource-constraint")
+}
+
 func TestMissedMessagesComeAtLogin(t *testing.T) {
 	n := newNetwork(t)
 	x, y := n.node("n1", nil, "alice"), n.node("n2", nil, "bob")

@@ -25,8 +25,7 @@ func (c *conn) frozenChange(d bridge.Delivery) {
 	if d.Frozen {
 		what, mark = "frozen", frozenMark
 	}
-	c.emitOwn(occ, el(nsClient, "message", at("type", "groupchat"), at("id", newID()), at("from", occ.jid+"/"+bridge.BotNick),
-		el(nsClient, "body", d.Text), el(nsEarly, what), el(nsHints, "no-permanent-store")))
+	c.emitOwn(occ, noted(el(nsEarly, what), d.Text).with(at("type", "groupchat"), at("from", occ.jid+"/"+bridge.BotNick)))
 	var subject *element
 	d.Seat.View(func(st *rooms.State) {
 		marked := *st
@@ -44,6 +43,9 @@ func earlyMarks() []*element {
 // provisional shows talk that is not ordered yet, with the stanza-id that it keeps.
 func (c *conn) provisional(d bridge.Delivery) {
 	if d.Seat == nil {
+		if text := bridge.FrozenTalk(d, d.Peer.Nick); text != "" {
+			c.botTells(noted(el(nsEarly, "frozen"), text))
+		}
 		c.directEvent(d)
 		return
 	}
@@ -58,20 +60,30 @@ func (c *conn) provisional(d bridge.Delivery) {
 	}
 }
 
+// noted is a message about provisional talk that archives of clients shall not keep; text may be empty.
+func noted(mark *element, text string) *element {
+	m := el(nsClient, "message", at("id", newID()), mark, el(nsHints, "no-permanent-store"))
+	if text != "" {
+		m.with(el(nsClient, "body", text))
+	}
+	return m
+}
+
+// botTells sends a message of the bot's to the client alone.
+func (c *conn) botTells(m *element) {
+	c.send(m.with(at("type", "chat"), at("from", c.srv.bare(bridge.BotNick)), at("to", c.full)))
+}
+
 // fate tells what became of a provisional message: the author in words, everybody when it is withdrawn, and programs always.
 func (c *conn) fate(d bridge.Delivery) {
 	what := "confirmed"
 	if d.Kind == bridge.Withdrawn {
 		what = "withdrawn"
 	}
-	m := el(nsClient, "message", at("id", newID()), el(nsEarly, what, at("id", d.Event.ID.MsgID())), el(nsHints, "no-permanent-store"))
 	text := bridge.Fate(d)
-	if text != "" {
-		m.with(el(nsClient, "body", text))
-	}
+	m := noted(el(nsEarly, what, at("id", d.Event.ID.MsgID())), text)
 	if d.Seat == nil {
-		m.with(at("type", "chat"), at("from", c.srv.bare(bridge.BotNick)), at("to", c.full))
-		c.send(m)
+		c.botTells(m)
 		return
 	}
 	occ := c.occupancyOf(d.Seat)

@@ -93,3 +93,23 @@ func TestWhoComesToAFrozenRoomIsTold(t *testing.T) {
 	b.expect("news of the freeze", early("frozen"))
 	b.expect("the mark", subjectIs("[frozen] "))
 }
+
+func TestAFrozenConversationSaysSoToWhoTalks(t *testing.T) {
+	n := newNetwork(t)
+	x := n.node("n1", nil, "alice", "bob")
+	a, b := x.online("alice", "x"), x.online("bob", "y")
+	a.send("<message type='chat' to='bob@localhost'><body>one</body></message>")
+	b.expect("message", body("one"))
+	id := x.conversation("alice", "bob")
+	n.net.Freeze(id, true)
+	a.send("<message type='chat' to='bob@localhost'><body>two</body></message>")
+	e := a.expect("the reason", early("frozen"))
+	for _, w := range []string{"bob", "frozen", "quorum", "provisional"} {
+		if !strings.Contains(e.childText(nsClient, "body"), w) || e.attr("from") != bridge.BotNick+"@localhost" {
+			t.Errorf("%q is not in %s", w, e.bytes())
+		}
+	}
+	n.net.Freeze(id, false)
+	a.expect("confirmation", early("confirmed"))
+	b.none("a word about the freeze", early("frozen"))
+}

@@ -81,12 +81,9 @@ func (c *conn) roomQuery(iq *element, name string) {
 	in := func(f func(c *conn, iq, q *element, name string)) iqHandler {
 		return func(c *conn, iq, q *element) { f(c, iq, q, name) }
 	}
-	c.answer(iq, map[query]iqHandler{
+	c.answer(iq, merged(anywhere(), map[query]iqHandler{
 		{"get", nsDiscoInfo, "query"}:  in((*conn).roomInfo),
 		{"get", nsDiscoItems, "query"}: in((*conn).roomItems),
-		{"get", nsPing, "ping"}:        (*conn).pong,
-		{"get", nsVersion, "query"}:    (*conn).version,
-		{"get", nsTime, "time"}:        (*conn).time,
 		{"get", nsMUCAdmin, "query"}:   in((*conn).adminGet),
 		{"set", nsMUCAdmin, "query"}:   in((*conn).adminSet),
 		{"get", nsMUCOwner, "query"}:   in((*conn).ownerGet),
@@ -96,7 +93,7 @@ func (c *conn) roomQuery(iq *element, name string) {
 		{"get", nsVCard, "vCard"}: func(c *conn, iq, _ *element) {
 			c.fail(iq, stanzaError{"cancel", "item-not-found", ""})
 		},
-	})
+	}))
 }
 
 // inRoom runs f on the room's lane with the client's seat, or says why not.

@@ -1,6 +1,7 @@
 package xmpp
 
 import (
+	"maps"
 	"slices"
 	"strings"
 
@@ -150,33 +151,47 @@ func (c *conn) toAccount(e *element) {
 	}
 }
 
-func serverQueries() map[query]iqHandler {
+// merged makes one table of several.
+func merged(parts ...map[query]iqHandler) map[query]iqHandler {
+	all := map[query]iqHandler{}
+	for _, p := range parts {
+		maps.Copy(all, p)
+	}
+	return all
+}
+
+// anywhere are the queries that every address answers.
+func anywhere() map[query]iqHandler {
 	return map[query]iqHandler{
-		{"get", nsDiscoInfo, "query"}:  (*conn).serverInfo,
-		{"get", nsDiscoItems, "query"}: (*conn).serverItems,
-		{"get", nsPing, "ping"}:        (*conn).pong,
-		{"get", nsVersion, "query"}:    (*conn).version,
-		{"get", nsTime, "time"}:        (*conn).time,
-		{"set", nsSession, "session"}:  (*conn).ok,
-		{"get", nsRegister, "query"}:   func(c *conn, iq, _ *element) { c.registered(iq) },
-		{"set", nsRegister, "query"}:   func(c *conn, iq, _ *element) { c.registered(iq) },
-		{"set", nsCarbons, "enable"}:   (*conn).enableCarbons,
-		{"set", nsCarbons, "disable"}:  (*conn).disableCarbons,
+		{"get", nsPing, "ping"}:     (*conn).pong,
+		{"get", nsVersion, "query"}: (*conn).version,
+		{"get", nsTime, "time"}:     (*conn).time,
 	}
 }
 
-func accountQueries() map[query]iqHandler {
+// atHome are the queries that the domain and an account answer alike.
+func atHome() map[query]iqHandler {
+	register := func(c *conn, iq, _ *element) { c.registered(iq) }
 	return map[query]iqHandler{
+		{"set", nsSession, "session"}: (*conn).ok,
+		{"get", nsRegister, "query"}:  register,
+		{"set", nsRegister, "query"}:  register,
+		{"set", nsCarbons, "enable"}:  (*conn).enableCarbons,
+		{"set", nsCarbons, "disable"}: (*conn).disableCarbons,
+	}
+}
+
+func serverQueries() map[query]iqHandler {
+	return merged(anywhere(), atHome(), map[query]iqHandler{
+		{"get", nsDiscoInfo, "query"}:  (*conn).serverInfo,
+		{"get", nsDiscoItems, "query"}: (*conn).serverItems,
+	})
+}
+
+func accountQueries() map[query]iqHandler {
+	return merged(anywhere(), atHome(), map[query]iqHandler{
 		{"get", nsDiscoInfo, "query"}:  (*conn).accountInfo,
 		{"get", nsDiscoItems, "query"}: (*conn).noItems,
-		{"get", nsPing, "ping"}:        (*conn).pong,
-		{"get", nsVersion, "query"}:    (*conn).version,
-		{"get", nsTime, "time"}:        (*conn).time,
-		{"set", nsSession, "session"}:  (*conn).ok,
-		{"get", nsRegister, "query"}:   func(c *conn, iq, _ *element) { c.registered(iq) },
-		{"set", nsRegister, "query"}:   func(c *conn, iq, _ *element) { c.registered(iq) },
-		{"set", nsCarbons, "enable"}:   (*conn).enableCarbons,
-		{"set", nsCarbons, "disable"}:  (*conn).disableCarbons,
 		{"get", nsRoster, "query"}:     (*conn).rosterGet,
 		{"set", nsRoster, "query"}:     (*conn).rosterSet,
 		{"get", nsVCard, "vCard"}:      (*conn).vcardGet,
@@ -188,7 +203,7 @@ func accountQueries() map[query]iqHandler {
 		{"get", nsBlocking, "blocklist"}: func(c *conn, iq, _ *element) {
 			c.send(resultOf(iq, el(nsBlocking, "blocklist")))
 		},
-	}
+	})
 }
 
 // ok answers with an empty result.

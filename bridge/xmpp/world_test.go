@@ -22,6 +22,7 @@ import (
 	"warren/bridge"
 	"warren/bridge/bridgetest"
 	"warren/bridge/login"
+	"warren/perms"
 	"warren/rooms"
 )
 
@@ -347,6 +348,15 @@ func (x *site) online(account, resource string) *client {
 	c.result("get", "", "<query xmlns='jabber:iq:roster'/>")
 	c.send("<presence/>")
 	return c
+}
+
+// conversation returns the id of the conversation of two accounts, which have spoken.
+func (x *site) conversation(a, b string) (id rooms.RoomID) {
+	x.hub.World().Directory(func(d *rooms.Directory) {
+		rec, _ := d.RoomByName(rooms.DirectName(perms.Account(a), perms.Account(b)))
+		id = rec.ID
+	})
+	return id
 }
 
 const lobby = "lobby@rooms.localhost"
