@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"time"
 )
 
@@ -27,7 +28,7 @@ func main() {
 	flag.IntVar(&o.nodes, "nodes", 5, "nodes of the network, 4 to 16")
 	flag.IntVar(&o.rate, "rate", 200, "messages a second, of all clients together")
 	flag.DurationVar(&o.calm, "calm", 10*time.Second, "talk without a blow before the first one, in which the lead should not change")
-	only := flag.String("only", "", "only this kind of blow, as often as -times says: leader, backup, both, stop or rolling")
+	only := flag.String("only", "", "only these kinds of blow, as often as -times says each, with commas between: leader, backup, both, stop, rolling")
 	flag.StringVar(&o.level, "log", "error", "log level of the nodes: debug, info, warn, error")
 	flag.BoolVar(&o.verbose, "v", false, "say of each blow whom it hit and what each client waited")
 	flag.StringVar(&o.program, "program", "", "the warren binary to test (default: build it)")
@@ -40,11 +41,14 @@ func main() {
 	if *only == "" {
 		o.leader, o.rounds = *times, min(*times, 1)
 		o.backup, o.both, o.stop = (*times+3)/4, (*times+3)/4, (*times+3)/4
-	} else if kinds[*only] == nil {
-		flag.Usage()
-		os.Exit(2)
 	} else {
-		*kinds[*only] = *times
+		for _, kind := range strings.Split(*only, ",") {
+			if kinds[kind] == nil {
+				flag.Usage()
+				os.Exit(2)
+			}
+			*kinds[kind] = *times
+		}
 	}
 	problems, err := run(o, os.Stdout)
 	if err != nil {
