@@ -13,7 +13,7 @@ import (
 func sight(t *rapid.T) *Sight {
 	rs := rapid.Custom(nodes).Filter(func(rs []rooms.NodeRecord) bool { return len(rs) > 0 }).Draw(t, "network")
 	set := func(name string) func(rooms.NodeID) bool {
-		mask := rapid.Uint16().Draw(t, name) & rapid.Uint16().Draw(t, name)
+		mask := rapid.Uint16().Draw(t, name) & rapid.Uint16().Draw(t, name+" thinned out") // one in four
 		return func(n rooms.NodeID) bool { return mask>>n[0]&1 == 1 }
 	}
 	s := &Sight{

@@ -14,7 +14,6 @@ import (
 // and room.
 func BenchmarkIdleRooms(b *testing.B) {
 	w := newWorld(b)
-	defer w.close()
 	w.start("n1")
 	for i := range 1000 {
 		w.found("", "ann", rooms.CreateRoom{Name: fmt.Sprint("room", i), Temporary: true})
@@ -75,7 +74,6 @@ func heap() uint64 {
 func BenchmarkParkedRooms(b *testing.B) {
 	const n = 10_000
 	w := newWorld(b)
-	defer w.close()
 	w.adapt = func(c *Config) { c.Rest = time.Millisecond }
 	h := w.start("n1")
 	idle, goroutines := heap(), runtime.NumGoroutine()

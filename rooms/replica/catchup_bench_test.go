@@ -19,7 +19,6 @@ var (
 // and every certificate in it checked. Network and disk are in memory, all nodes share the machine; say -events 1000000 -benchtime 1x.
 func BenchmarkCatchUp(b *testing.B) {
 	w := newWorld(b)
-	defer w.close()
 	h := w.start("n1")
 	id := w.found("", "ann", rooms.CreateRoom{Name: "lab"})
 	rec, err := h.record(id)

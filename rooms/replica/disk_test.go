@@ -16,7 +16,6 @@ import (
 func TestAFullDiskStopsTheRoomHereAndNotElsewhere(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, id := newWorld(t).four("lobby")
-		defer w.close()
 		r1 := w.open("n1", id, "ann")
 		leader := w.name(r1.Status().Leader)
 		bad := w.hosts[leader].Get(id)
@@ -41,7 +40,6 @@ func TestAFullDiskStopsTheRoomHereAndNotElsewhere(t *testing.T) {
 func TestOneDamagedRoomKeepsNoOtherDown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, id := newWorld(t).four("lobby")
-		defer w.close()
 		w.enter("n2", id, "ann")
 		w.kill("n2")
 		s := w.stores["n2"]
@@ -70,7 +68,6 @@ func TestOneDamagedRoomKeepsNoOtherDown(t *testing.T) {
 func TestANodeThatLostItsDiskFoundsNoOldRoomAnew(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
-		defer w.close()
 		h1 := w.nodes(4)
 		id := w.found("", "ann", rooms.CreateRoom{Name: "lobby"})
 		r := w.enter("n1", id, "ann")

@@ -18,7 +18,6 @@ func TestTheWorstDay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		w.genesis.Recovery = node("recovery")
-		defer w.close()
 		h1 := w.nodes(4)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
 		defer cancel()
@@ -97,7 +96,6 @@ func TestTheWorstDay(t *testing.T) {
 func TestConflictingPromisesEndInANewEpoch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
-		defer w.close()
 		w.nodes(8)
 		id := w.found("", "ann", rooms.CreateRoom{Name: "hall"})
 		r := w.enter("n1", id, "ann")
@@ -132,7 +130,6 @@ func TestConflictingPromisesEndInANewEpoch(t *testing.T) {
 func TestWhoGoesBackDoesNotLead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
-		defer w.close()
 		w.nodes(1)
 		r := w.enter("n1", w.found("", "ann", rooms.CreateRoom{Name: "hall"}), "ann")
 		r.wait(func() {

@@ -40,7 +40,6 @@ func height(h *Host, id rooms.RoomID) (n uint64) {
 func TestARoomIsExportedAndBroughtBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
-		defer w.close()
 		w.start("n1")
 		id := w.found("", "ann", rooms.CreateRoom{Name: "lab"})
 		w.talk("n1", id, "early ", 100)
@@ -86,7 +85,6 @@ func TestARoomIsExportedAndBroughtBack(t *testing.T) {
 func TestWhatCannotBeImported(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
-		defer w.close()
 		w.start("n1")
 		id := w.found("", "ann", rooms.CreateRoom{Name: "lab"})
 		w.talk("n1", id, "a", 5)
@@ -120,7 +118,6 @@ func TestWhatCannotBeImported(t *testing.T) {
 
 		stranger := newWorld(t)
 		stranger.genesis.Name = "elsewhere"
-		defer stranger.close()
 		hs := stranger.start("n1")
 		ids := stranger.found("", "ann", rooms.CreateRoom{Name: "lab"})
 		stranger.talk("n1", ids, "x", 2)
@@ -139,7 +136,6 @@ func TestWhatCannotBeImported(t *testing.T) {
 func TestAClosedRoomIsNotImported(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
-		defer w.close()
 		h := w.start("n1")
 		id := w.found("", "ann", rooms.CreateRoom{Name: "tent", Temporary: true})
 		r := w.talk("n1", id, "x", 3)
@@ -156,7 +152,6 @@ func TestAClosedRoomIsNotImported(t *testing.T) {
 func TestACopyOfNobodyIsImported(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, id := newWorld(t).four("lab")
-		defer w.close()
 		r := w.talk("n1", id, "x", 80)
 		want, _ := r.Head()
 		file := w.exported(w.hosts["n1"], id)

@@ -19,89 +19,88 @@ func (r *Replica) frame(f inFrame) {
 			}
 		}
 	case frameSubmit:
-		var req rooms.Request
-		if !r.putAside(f) && len(f.Data) <= rooms.MaxRequest && rooms.Unmarshal(f.Data, &req) == nil {
+		if len(f.Data) > rooms.MaxRequest || r.putAside(f) {
+			return
+		}
+		if req, ok := decode[rooms.Request](f.Data); ok {
 			r.submitFrom(f.from, &req, f.Data)
 		}
 	case frameAnswer:
-		var a answer
-		if rooms.Unmarshal(f.Data, &a) == nil {
+		if a, ok := decode[answer](f.Data); ok {
 			r.answered(f.from, a)
 		}
 	case framePush:
-		var d rooms.Decision
 		if f.from != r.source && !slices.Contains(r.orderers(), f.from) {
 			return // nobody else was asked
 		}
-		if rooms.Unmarshal(f.Data, &d) == nil {
+		if d, ok := decode[rooms.Decision](f.Data); ok {
 			r.heardFrom(f.from, now)
 			r.offer(&d, f.from, len(f.Data))
 		}
 	case frameSubscribe:
-		var s subscribe
-		if rooms.Unmarshal(f.Data, &s) == nil {
+		if s, ok := decode[subscribe](f.Data); ok {
 			r.subscribed(f.from, s, now)
 		}
 	case frameRefer:
-		var ref refer
-		if rooms.Unmarshal(f.Data, &ref) == nil {
+		if ref, ok := decode[refer](f.Data); ok {
 			r.referred(f.from, ref, now)
 		}
 	case frameHead:
-		var hd head
-		if rooms.Unmarshal(f.Data, &hd) == nil {
+		if hd, ok := decode[head](f.Data); ok {
 			r.headFrom(f.from, hd)
 		}
 	case frameAskHead:
-		var a askHead
-		if !r.putAside(f) && rooms.Unmarshal(f.Data, &a) == nil {
+		if a, ok := decode[askHead](f.Data); ok && !r.putAside(f) {
 			r.sendHead(f.from, a.Nonce, r.mayRead(f.from, a.For))
 		}
 	case frameRecruit:
 		r.wakeUp()
 		r.recruited(f.from, now)
 	case frameConsent:
-		var c consent
-		if rooms.Unmarshal(f.Data, &c) == nil {
+		if c, ok := decode[consent](f.Data); ok {
 			r.consented(f.from, c)
 		}
 	case frameAsk:
-		var a ask
-		if rooms.Unmarshal(f.Data, &a) == nil {
+		if a, ok := decode[ask](f.Data); ok {
 			if e, ok := r.judge(f.from, a); ok {
 				r.tell(f.from, frameEndorse, rooms.Marshal(e))
 			}
 		}
 	case frameEndorse:
-		var e endorse
-		if rooms.Unmarshal(f.Data, &e) == nil && e.E.Node == f.from {
+		if e, ok := decode[endorse](f.Data); ok && e.E.Node == f.from {
 			r.endorsed(e)
 		}
 	case frameAskState:
-		var a askState
-		if rooms.Unmarshal(f.Data, &a) == nil {
+		if a, ok := decode[askState](f.Data); ok {
 			r.askedToState(f.from, a)
 		}
 	case frameStatement:
-		var s rooms.Statement
-		if rooms.Unmarshal(f.Data, &s) == nil {
+		if s, ok := decode[rooms.Statement](f.Data); ok {
 			r.stated(f.from, s)
 		}
 	case frameRescue:
-		var rescue rooms.Rescue
-		if rooms.Unmarshal(f.Data, &rescue) == nil {
+		if rescue, ok := decode[rooms.Rescue](f.Data); ok {
 			r.rescued(&rescue)
 		}
 	case frameSignal:
 		r.signalled(f.from, f.Data)
 	case frameProvisional:
-		var req rooms.Request
-		if len(f.Data) <= rooms.MaxRequest && rooms.Unmarshal(f.Data, &req) == nil {
+		if len(f.Data) > rooms.MaxRequest {
+			return
+		}
+		if req, ok := decode[rooms.Request](f.Data); ok {
 			r.heardSay(&req)
 		}
 	}
 }
 
+// decode reads what a frame carries; false: that is not well-formed.
+func decode[T any](data []byte) (v T, ok bool) {
+	ok = rooms.Unmarshal(data, &v) == nil
+	return v, ok
+}
+
+// tell sends a frame of this room to another node. It never blocks; false: the frame is lost.
 func (r *Replica) tell(to rooms.NodeID, kind uint8, data []byte) bool {
 	return r.h.cfg.Net.Send(to, rooms.Marshal(frame{Room: r.id, Kind: kind, Data: data}))
 }

@@ -12,7 +12,6 @@ import (
 func TestARoomWithoutQuorumIsFrozenAndGoesOnAfterwards(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, id := newWorld(t).four("lobby")
-		defer w.close()
 		r := w.open("n1", id, "ann")
 		var frozen atomic.Bool
 		r.WatchFrozen(frozen.Store)

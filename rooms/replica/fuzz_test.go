@@ -44,7 +44,6 @@ func FuzzFrame(f *testing.F) {
 	f.Fuzz(func(t *testing.T, which uint8, at uint16, flip uint8, insider bool, tail []byte) {
 		synctest.Test(t, func(t *testing.T) {
 			w, id := newWorld(t).four("lobby")
-			defer w.close()
 			w.join("n5", id)
 			r := w.open("n5", id, "bob")
 			list := samples(id)

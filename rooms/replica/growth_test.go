@@ -14,7 +14,6 @@ import (
 func TestRoomGrowsSurvivesItsLeaderAndCatchesUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
-		defer w.close()
 		w.start("n1")
 		id := w.found("", "ann", rooms.CreateRoom{Name: "lobby", Temporary: true})
 		r1 := w.talk("n1", id, "one ", 5)
@@ -98,7 +97,6 @@ func TestARoomIsFoundedFarAway(t *testing.T) {
 	for _, delay := range []time.Duration{0, 80 * time.Millisecond, 150 * time.Millisecond} {
 		synctest.Test(t, func(t *testing.T) {
 			w := newWorld(t)
-			defer w.close()
 			w.nodes(4)
 			w.lan.slow(delay)
 			id := w.found("", "ann", rooms.CreateRoom{Name: "lobby", Temporary: true})
@@ -119,7 +117,6 @@ func sealed(r *Replica) (yes bool) {
 func TestALeaderDiesBetweenAChangeAndItsWitness(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
-		defer w.close()
 		h1 := w.start("n1")
 		id := w.found("", "ann", rooms.CreateRoom{Name: "lobby"})
 		r1 := w.open("n1", id, "ann")

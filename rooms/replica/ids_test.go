@@ -16,7 +16,6 @@ import (
 func TestEveryIDIsFound(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
-		defer w.close()
 		w.start("n1")
 		ctx := t.Context()
 		id := w.found("", "ann", rooms.CreateRoom{Name: "lobby"})

@@ -42,7 +42,6 @@ func TestOneSenderLeavesRoomForTheOthers(t *testing.T) {
 func TestACopyThatIsJustClosedIsOpenedAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, id := newWorld(t).four("lobby")
-		defer w.close()
 		h := w.join("n5", id)
 		r := w.open("n5", id, "bob")
 		w.eventually("it is closed when nobody needs it", 5*time.Minute, func() bool { return h.Get(id) == nil })

@@ -59,7 +59,6 @@ func (w *world) whole(h *Host, id rooms.RoomID) {
 func TestANewcomerIsThereAtOnceAndFillsItsLog(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, id, r := longRoom(t)
-		defer w.close()
 		var mu sync.Mutex
 		served := map[rooms.NodeID]int{}
 		under, most, hold := 0, 0, make(chan struct{})
@@ -131,7 +130,6 @@ func TestANewcomerIsThereAtOnceAndFillsItsLog(t *testing.T) {
 func TestLyingSources(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, id, r := longRoom(t)
-		defer w.close()
 		pieces, spans := func(q *pull) bool { return q.Want == wantSnapshot }, func(q *pull) bool { return q.Want == wantLog && q.Upto > 0 }
 		proofs := func(q *pull) bool { return q.Want == wantProof }
 		spoil := func(f func(b []byte)) func(context.Context, []byte) ([]byte, error) {
@@ -218,7 +216,6 @@ func TestWhoWatchesMissesNothing(t *testing.T) {
 		w := newWorld(t)
 		w.adapt = func(c *Config) { c.Jump = jump }
 		w, id := w.four("lab")
-		defer w.close()
 		w.join("n5", id)
 		c := w.enter("n5", id, "bob")
 		var mu sync.Mutex

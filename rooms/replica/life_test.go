@@ -17,7 +17,6 @@ import (
 func TestAnEmptyTemporaryRoomGoesEverywhereAndItsNameIsFree(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, id := newWorld(t).four("lobby")
-		defer w.close()
 		h := w.hosts["n2"]
 		w.do(w.enter("n2", id, "ann"), "", "ann", &rooms.Say{Text: "bye"}, &rooms.Leave{})
 		time.Sleep(9 * time.Minute)
@@ -78,7 +77,6 @@ func TestAClosedRoomIsDroppedHoweverManyKeepAsking(t *testing.T) {
 func TestANodeThatWasCutOffIsGoneAfterTheLeaseAndMayComeBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, id := newWorld(t).four("lobby")
-		defer w.close()
 		h := w.join("n5", id)
 		r5 := w.open("n5", id, "bob")
 		r5.Watch(func(ev *rooms.Event, _ any) { // as a bridge does
@@ -108,7 +106,6 @@ func TestANodeThatWasCutOffIsGoneAfterTheLeaseAndMayComeBack(t *testing.T) {
 func TestWhoWasInWhenTheNodeDiedIsTakenOutThoughTheDiskDoesNotKnow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, id := newWorld(t).four("lobby")
-		defer w.close()
 		w.join("n5", id)
 		r := w.open("n5", id, "bob")
 		old := w.stores["n5"].clone() // what was synced when the node was killed
@@ -127,7 +124,6 @@ func TestWhoWasInWhenTheNodeDiedIsTakenOutThoughTheDiskDoesNotKnow(t *testing.T)
 func TestClosedWhileBusyAndTwice(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, id := newWorld(t).four("lobby")
-		defer w.close()
 		h := w.hosts["n1"]
 		r := w.open("n1", id, "ann")
 		var answered atomic.Int64
@@ -159,7 +155,6 @@ func TestClosedWhileBusyAndTwice(t *testing.T) {
 func TestARestartedNodeLearnsWhoLeads(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
-		defer w.close()
 		w.nodes(6)
 		w.eventually("the last one knows the controllers of the directory", time.Minute, func() bool { return len(w.hosts["n6"].Dir().Status().Controllers) == 4 })
 		outside := ""

@@ -22,7 +22,6 @@ func TestAnIdleRoomIsParkedAndWakesWhenItIsWanted(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w, id := newWorld(t).four("lobby")
-				defer w.close()
 				r := w.member(id)
 				time.Sleep(30 * time.Second)
 				before := w.lan.orders.Load()

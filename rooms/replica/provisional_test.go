@@ -17,7 +17,6 @@ import (
 func TestBothSidesTalkWhileFrozenAndEverybodyHasEverythingOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, _, rs, ss := frozenRoom(t)
-		defer w.close()
 		var all []string
 		for i := range 5 {
 			for k, nick := range []string{"ann", "bob", "cyd", "dan"} {
@@ -76,7 +75,6 @@ func TestBothSidesTalkWhileFrozenAndEverybodyHasEverythingOnce(t *testing.T) {
 func TestWhoWasTakenForGoneIsBackBeforeTheTalkIsOrdered(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, id := newWorld(t).four("lobby")
-		defer w.close()
 		r1, s1 := w.seat("n1", "ann", id)
 		r2, s2 := w.seat("n2", "bob", id)
 		w.lan.split(node("n1"))
@@ -126,7 +124,6 @@ func TestWhatWasSaidWhileFrozenOutlivesTheNode(t *testing.T) {
 		t.Run(away.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w, id := newWorld(t).four("lobby")
-				defer w.close()
 				r1, s1 := w.seat("n1", "ann", id)
 				_, s4 := w.seat("n4", "dan", id)
 				var cut []rooms.NodeID
@@ -181,7 +178,6 @@ func TestWhatWasSaidWhileFrozenOutlivesTheNode(t *testing.T) {
 func TestWhatIsRefusedLaterIsWithdrawnEverywhere(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, id := newWorld(t).four("lobby")
-		defer w.close()
 		w.join("n5", id)
 		rMaker, _ := w.seat("n1", "ann", id) // made the room
 		r4, s4 := w.seat("n4", "dan", id)
@@ -210,7 +206,6 @@ func TestWhatIsRefusedLaterIsWithdrawnEverywhere(t *testing.T) {
 func TestWhatCannotWaitIsRefusedAtOnceWhileFrozen(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, id, rs, ss := frozenRoom(t)
-		defer w.close()
 		begin := time.Now()
 		for _, b := range []rooms.Body{
 			&rooms.Subject{Text: "x"}, &rooms.Kick{Nick: "bob"}, &rooms.Nick{New: "anna"}, &rooms.Configure{}, &rooms.Put{Kind: rooms.Document, Name: "d"},
@@ -246,7 +241,6 @@ func TestWhatCannotWaitIsRefusedAtOnceWhileFrozen(t *testing.T) {
 func TestTalkThatWaitsTooLongOrTooMuchIsWithdrawnOrRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, _, rs, ss := frozenRoom(t)
-		defer w.close()
 		say(rs[0], "ann", "old")
 		busy := make(chan error, 1)
 		for i := range maxSaidBy - 1 {

@@ -16,7 +16,6 @@ import (
 func TestAReaderWithoutRightsGetsNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
-		defer w.close()
 		h1 := w.start("n1")
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
@@ -50,7 +49,6 @@ func TestAReaderWithoutRightsGetsNothing(t *testing.T) {
 func TestARoomIsReadForWhoMayReadItOnly(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
-		defer w.close()
 		h1 := w.nodes(2)
 		h2 := w.hosts["n2"]
 		w.registered(h1, "alice")
@@ -79,7 +77,6 @@ func TestARoomIsReadForWhoMayReadItOnly(t *testing.T) {
 func TestWhoMayNotReadAnyMoreGetsNoMore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, id := newWorld(t).four("lobby")
-		defer w.close()
 		w.join("n5", id)
 		r5 := w.open("n5", id, "eve")
 		r1 := w.enter("n1", id, "ann")

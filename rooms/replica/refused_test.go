@@ -15,7 +15,6 @@ import (
 func TestRecoveryWithoutRightChangesNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
-		defer w.close()
 		h1 := w.nodes(2)
 		h2 := w.hosts["n2"]
 		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)

@@ -81,7 +81,6 @@ func (x *tree) served() map[string][]string {
 func TestWhoFollowsServesOthers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		x := newTree(t, 30)
-		defer x.close()
 		x.lan.slow(time.Millisecond)
 		before := x.lan.pulls.Load()
 		for range 20 {
@@ -120,7 +119,6 @@ func (x *tree) busiest() string {
 func TestWhoServesDies(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		x := newTree(t, 24)
-		defer x.close()
 		for range 5 {
 			x.kill(x.busiest())
 			x.everybodyAt(x.say(), 2*time.Second)
@@ -132,7 +130,6 @@ func TestWhoServesDies(t *testing.T) {
 func TestWhoServesKeepsThingsToItself(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		x := newTree(t, 24)
-		defer x.close()
 		greedy := node(x.busiest())
 		x.lan.mu.Lock()
 		x.lan.alter = func(from rooms.NodeID, f *frame) bool {
@@ -155,7 +152,6 @@ func TestWhoServesKeepsThingsToItself(t *testing.T) {
 func TestWhoServesLeaves(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		x := newTree(t, 24)
-		defer x.close()
 		name := x.busiest()
 		r := x.hosts[name].Get(x.id)
 		r.cancel()
@@ -176,7 +172,6 @@ func TestWhoServesLeaves(t *testing.T) {
 func TestNobodyServesItsSource(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		x := newTree(t, 12)
-		defer x.close()
 		name := x.busiest()
 		child := x.served()[name][0]
 		r := x.hosts[child].Get(x.id)
@@ -193,7 +188,6 @@ func TestNobodyServesItsSource(t *testing.T) {
 func TestACopyWhoseSourceKeepsSilentGetsEverything(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, id := newWorld(t).four("lobby")
-		defer w.close()
 		w.join("n5", id)
 		r5 := w.open("n5", id, "bob")
 		r5.Watch(func(*rooms.Event, any) {})

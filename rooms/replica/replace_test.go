@@ -14,7 +14,6 @@ import (
 func TestAControllerThatStaysAwayIsReplacedAndComesBackAsAMember(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
-		defer w.close()
 		h1 := w.nodes(4)
 		id := w.found("", "ann", rooms.CreateRoom{Name: "lobby"})
 		w.grow("n5")
@@ -43,7 +42,6 @@ func TestAControllerThatStaysAwayIsReplacedAndComesBackAsAMember(t *testing.T) {
 func TestARoomThatIsCrowdedTakesInAStranger(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
-		defer w.close()
 		h1 := w.nodes(4)
 		id := w.found("", "ann", rooms.CreateRoom{Name: "lobby"})
 		r := w.open("n1", id, "ann")
@@ -66,7 +64,6 @@ func TestAReplacedControllerCatchesUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		w.away = 20 * time.Second
-		defer w.close()
 		h1 := w.nodes(10)
 		id := w.found("", "ann", rooms.CreateRoom{Name: "lobby", Temporary: true})
 		r1 := w.open("n1", id, "ann")
@@ -122,7 +119,6 @@ func TestAReplacedControllerCatchesUp(t *testing.T) {
 func TestAControllerThatSendsGarbageIsReplaced(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
-		defer w.close()
 		w.nodes(4)
 		id := w.found("", "ann", rooms.CreateRoom{Name: "lobby"})
 		w.grow("n5")

@@ -14,7 +14,6 @@ func TestSleptThroughTwoRescues(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		w.genesis.Recovery = node("recovery")
-		defer w.close()
 		w.nodes(4)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
 		defer cancel()

@@ -14,7 +14,6 @@ import (
 func TestSteadyTalkIsSentAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, id := newWorld(t).four("lobby")
-		defer w.close()
 		r := w.member(id)
 		w.join("n6", id) // it has no copy of the room
 		r.call(func() { r.setLeader(node("n6")) })
@@ -42,7 +41,6 @@ func TestSteadyTalkIsSentAgain(t *testing.T) {
 func TestContradictingControllersCauseNoStorm(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, id := newWorld(t).four("lobby")
-		defer w.close()
 		r := w.member(id)
 		tries := 0
 		r.wait(func() {
@@ -67,7 +65,6 @@ func TestContradictingControllersCauseNoStorm(t *testing.T) {
 func TestHandOver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, id := newWorld(t).four("lobby")
-		defer w.close()
 		r := w.member(id)
 		for range 4 { // each time from another node
 			lead := r.Status().Leader
@@ -97,7 +94,6 @@ func TestHandOver(t *testing.T) {
 func TestHandOverOfOneAlone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
-		defer w.close()
 		h := w.start("n1")
 		w.eventually("it leads", 20*time.Second, func() bool { return h.Dir().Status().Leader == h.Self() })
 		began := time.Now()

@@ -46,7 +46,6 @@ func (w *world) led(id rooms.RoomID) string {
 func TestAnEmptyRoomIsAnEntryAndWakesAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, id := newWorld(t).four("lobby")
-		defer w.close()
 		w.lan.slow(time.Millisecond)
 		n5 := w.join("n5", id)
 		for name, want := range map[string]func(leader, backup *Host) error{
@@ -107,7 +106,6 @@ func (w *world) say(h *Host, id rooms.RoomID, text string) error {
 func TestAParkedRoomElectsOnlyWhenSomethingWantsIt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, id := newWorld(t).four("lobby")
-		defer w.close()
 		w.parkedEverywhere(id)
 		leader := w.led(id)
 		survivor := w.hosts[w.other(leader)]
@@ -131,7 +129,6 @@ func TestAParkedRoomElectsOnlyWhenSomethingWantsIt(t *testing.T) {
 func TestAParkedRoomGrowsWithTheNetwork(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
-		defer w.close()
 		h1 := w.start("n1")
 		id := w.found("", "ann", rooms.CreateRoom{Name: "lobby"})
 		w.parkedEverywhere(id)
@@ -144,7 +141,6 @@ func TestAParkedRoomGrowsWithTheNetwork(t *testing.T) {
 func TestAfterARestartParkedRoomsStayOnDiskAndAreKnown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
-		defer w.close()
 		h := w.start("n1")
 		ids := map[string]rooms.RoomID{}
 		for _, n := range []string{"tagged", "plain", "busy"} {
@@ -198,7 +194,6 @@ func TestAfterARestartParkedRoomsStayOnDiskAndAreKnown(t *testing.T) {
 func TestWhoWasAwayGetsWhatAParkedRoomHasForIt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, id := newWorld(t).four("lobby")
-		defer w.close()
 		w.parkedEverywhere(id)
 		leader := w.led(id)
 		away := w.other(leader)
@@ -220,7 +215,6 @@ func TestWhoWasAwayGetsWhatAParkedRoomHasForIt(t *testing.T) {
 func TestARoomThatTheDiskDoesNotGiveIsNotReadForEachFrame(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, id := newWorld(t).four("lobby")
-		defer w.close()
 		w.parkedEverywhere(id)
 		h := w.hosts["n2"]
 		st := w.stores["n2"]
@@ -252,7 +246,6 @@ func TestARoomThatTheDiskDoesNotGiveIsNotReadForEachFrame(t *testing.T) {
 func TestARoomForWhichSomethingWaitsIsNotParked(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
-		defer w.close()
 		h := w.start("n1")
 		id := w.found("", "ann", rooms.CreateRoom{Name: "lobby", Temporary: true})
 		r := w.open("n1", id, "ann")
@@ -276,7 +269,6 @@ func TestWakingMeetsParking(t *testing.T) {
 		w := newWorld(t)
 		w.adapt = func(c *Config) { c.Rest = time.Nanosecond }
 		w, first := w.four("lobby")
-		defer w.close()
 		ids := []rooms.RoomID{first}
 		for i := range 3 {
 			id, err := w.hosts["n2"].Create(t.Context(), "", "ann", rooms.CreateRoom{Name: fmt.Sprint("room", i)})

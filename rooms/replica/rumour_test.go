@@ -15,7 +15,6 @@ import (
 func TestOnlyWhatCanBecomeAnEventIsShownOfOthers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, id, rs, ss := frozenRoom(t)
-		defer w.close()
 		next := uint64(0)
 		rs[0].wait(func() { next = rs[0].chain.Machine.Base().Counters[node("n2")] + 1 })
 		request := func(text string, change func(*rooms.Request)) []byte {
@@ -84,7 +83,6 @@ func (w *world) account(name, at string) (drop func()) {
 func TestANodeThatMayNotSpeakForAnAccountAnyMoreIsNotHeardAndTakesItsWordsBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, id := newWorld(t).four("lobby")
-		defer w.close()
 		w.join("n5", id) // no controller: who orders has the newest directory
 		drop := w.account("dora", "n5")
 		_, s1 := w.seat("n1", "ann", id)

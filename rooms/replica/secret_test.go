@@ -12,7 +12,6 @@ import (
 func TestTheDirectoryKnowsWhatIsSecret(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, id := newWorld(t).four("den")
-		defer w.close()
 		far := w.join("n5", id)
 		listed := func() bool {
 			rec, err := far.record(id)

@@ -12,7 +12,6 @@ import (
 func TestStrangersEndorseNoSilence(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
-		defer w.close()
 		h := w.start("n1")
 		d, thing := h.Dir(), rooms.Hash{1}
 		var list []rooms.Endorsement
@@ -42,7 +41,6 @@ func TestStrangersEndorseNoSilence(t *testing.T) {
 func TestAskingForSilenceReadsNoDisk(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
-		defer w.close()
 		h := w.nodes(1)
 		w.registered(h, "alice")
 		id := w.found("alice", "", rooms.CreateRoom{Name: "hall"})

@@ -13,7 +13,6 @@ import (
 func TestABackupThatCannotLeadDoesNotHoldUpTheNext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, id := newWorld(t).four("lobby")
-		defer w.close()
 		r := w.member(id)
 		s := r.Status()
 		first := slices.DeleteFunc(s.Controllers, func(n rooms.NodeID) bool { return n == s.Leader })[0]
@@ -36,7 +35,6 @@ func TestABackupThatCannotLeadDoesNotHoldUpTheNext(t *testing.T) {
 func TestATurnIsKeptThoughTheLeaderIsForgotten(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, id := newWorld(t).four("lobby")
-		defer w.close()
 		s := w.member(id).Status()
 		backups := slices.DeleteFunc(s.Controllers, func(n rooms.NodeID) bool { return n == s.Leader })
 		r := w.hosts[w.name(backups[2])].Get(id)

@@ -31,9 +31,15 @@ func key(name string) ed25519.PrivateKey {
 
 func node(name string) rooms.NodeID { return rooms.NodeOf(key(name).Public().(ed25519.PublicKey)) }
 
+// newWorld returns a world without nodes. Its nodes are closed when the test ends.
 func newWorld(t testing.TB) *world {
-	return &world{t: t, lan: &lan{nodes: map[rooms.NodeID]*port{}, topics: map[string]map[*port]func(rooms.NodeID, []byte){}}, stores: map[string]*memStore{}, hosts: map[string]*Host{}, since: map[string]uint64{},
-		genesis: rooms.Genesis{Name: "test", Domain: "localhost", Founder: node("n1"), FounderName: "n1"}}
+	w := &world{
+		t: t, lan: &lan{nodes: map[rooms.NodeID]*port{}, topics: map[string]map[*port]func(rooms.NodeID, []byte){}},
+		genesis: rooms.Genesis{Name: "test", Domain: "localhost", Founder: node("n1"), FounderName: "n1"},
+		stores:  map[string]*memStore{}, hosts: map[string]*Host{}, since: map[string]uint64{},
+	}
+	t.Cleanup(w.close)
+	return w
 }
 
 func (w *world) start(name string) *Host {
