@@ -7,7 +7,7 @@
 // Read in this order:
 //
 //   - the copies of a node: config.go, host.go, load.go, directory.go
-//   - one copy: replica.go, inbox.go, wire.go, frame.go, apply.go, outbox.go, sync.go
+//   - one copy: replica.go, inbox.go, wire.go, frame.go, apply.go, outbox.go, verdict.go, watch.go, sync.go
 //   - its controller: control.go, record.go, submit.go, campaign.go, ledger.go
 //   - care for the room: steward.go, care.go, petition.go, recruit.go, witness.go, leave.go
 //   - how decisions come: relay.go, follow.go, serve.go, fetch.go, jump.go, gap.go; what is asked of them later: history.go, ids.go
