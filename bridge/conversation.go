@@ -128,6 +128,13 @@ func (d *direct) part(s *Session) {
 	d.early.drop(s)
 }
 
+// hears reports whether the session has joined, and what it is shown counts as heard.
+func (d *direct) hears(s *Session) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.live[s]
+}
+
 // deafen says that what the session is shown does not count as heard any more.
 func (d *direct) deafen(s *Session) {
 	d.mu.Lock()
@@ -189,7 +196,8 @@ func (d *direct) show(s *Session, dl Delivery, by *mark, missed bool) bool {
 	ev := dl.Event
 	from, other := ev.Principal(), d.members[1-i]
 	dl.Self, dl.Peer = from == me, d.hub.UserOf(other)
-	if dl.Quiet = missed && ev.Time < s.listensSince(); dl.Quiet && dl.Self {
+	// Who began to listen during this join is shown it in the next one.
+	if dl.Quiet = missed && dl.Heard && ev.Time < s.listensSince(); dl.Quiet && dl.Self {
 		return true // said by the person, elsewhere
 	}
 	dl.From = dl.Peer

@@ -77,7 +77,8 @@ func (h *Hub) directoryEvent(ev *rooms.Event) {
 	})
 }
 
-// follow opens a conversation on behalf of a session, which joins it. anew: it joins again, to be shown what it did not count as hearing.
+// follow opens a conversation on behalf of a session, which joins it. anew: it joins again if it joined before it listened, to be shown what it did
+// not count as hearing.
 func (h *Hub) follow(ctx context.Context, id rooms.RoomID, s *Session, anew bool) {
 	ctx, cancel := context.WithTimeout(ctx, commandTime)
 	defer cancel()
@@ -88,7 +89,7 @@ func (h *Hub) follow(ctx context.Context, id rooms.RoomID, s *Session, anew bool
 		return
 	}
 	d.join(ctx, s)
-	if anew {
+	if anew && !d.hears(s) {
 		d.part(s)
 		d.join(ctx, s)
 	}

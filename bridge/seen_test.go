@@ -227,6 +227,17 @@ func TestClientsThatRecallAreNotShownWhatTheyMissed(t *testing.T) {
 	w.want("another client", w.heard(r, "2"), "2")
 }
 
+// A conversation that begins between the two steps of listening is heard already: nothing of it is shown again.
+func TestWhatIsHeardBeforeTheCatchUpIsShownOnce(t *testing.T) {
+	w := newAway(t)
+	s, r := w.login(w.hub(0), bridge.Person{Deaf: true})
+	s.Listen(false)
+	w.tell("first")
+	r.wait(t, "what comes", says("first"))
+	s.CatchUp(t.Context())
+	w.want("once", w.heard(r, "1"), "first", "1")
+}
+
 func TestADeafSessionHearsWhenItListens(t *testing.T) {
 	w := newAway(t)
 	h := w.hub(0)

@@ -34,6 +34,8 @@ func TestDirectMessagesAcrossNodes(t *testing.T) {
 	}
 	a.send("<message type='chat' to='nobody@localhost' id='n'><body>hello?</body></message>")
 	wantError(t, a.expect("error", func(e *element) bool { return e.attr("id") == "n" }), "service-unavailable")
+	x.knows("bob")
+	y.knows("alice")
 	a.send("<message type='chat' to='bob@localhost' id='st'><composing xmlns='" + nsStates + "'/></message>")
 	if e := b.expect("chat state", func(e *element) bool { return e.child(nsStates, "composing") != nil }); e.attr("from") != "alice@localhost" || e.attr("type") != "chat" {
 		t.Errorf("got %s", e.bytes())

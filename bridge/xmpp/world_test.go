@@ -359,6 +359,29 @@ func (x *site) conversation(a, b string) (id rooms.RoomID) {
 	return id
 }
 
+// knows waits until news has come that an account is online: what is not ordered is sent to no others.
+func (x *site) knows(account string) {
+	x.t.Helper()
+	news := make(chan struct{}, 1)
+	stop := x.hub.WatchUsers(func(_, now bridge.User) {
+		if now.Account == account && now.Online {
+			select {
+			case news <- struct{}{}:
+			default:
+			}
+		}
+	})
+	defer stop()
+	if len(x.hub.UsersOf(account)) > 0 {
+		return
+	}
+	select {
+	case <-news:
+	case <-time.After(patience):
+		x.t.Fatalf("no news of %s", account)
+	}
+}
+
 const lobby = "lobby@rooms.localhost"
 
 // join enters a room and returns the self-presence.
