@@ -116,3 +116,17 @@ func TestWhoMisbehavedDoesNotRelieve(t *testing.T) {
 		t.Errorf("who misbehaved is back: %v", got)
 	}
 }
+
+// BenchmarkTarget tells what a node does for each of its parked rooms when it looks who should control them: in a large network in which one person
+// let everybody in, so that each room is crowded and nothing helps.
+func BenchmarkTarget(b *testing.B) {
+	var rs []rooms.NodeRecord
+	for i := range 63 {
+		rs = append(rs, rooms.NodeRecord{ID: rooms.NodeID{byte(i)}, Sponsor: "alice", By: rooms.NodeID{byte(i % 5)}})
+	}
+	s := &Sight{Self: rs[0].ID, Now: ids(rs[:4]), Nodes: rs, Alive: all, Away: func(rooms.NodeID) bool { return false }}
+	b.ReportAllocs()
+	for b.Loop() {
+		s.Target()
+	}
+}
