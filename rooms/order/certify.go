@@ -268,7 +268,10 @@ func (c *Controller) settle() {
 	for len(c.open) > 0 && c.open[0].cert != nil && c.broken == nil {
 		s := c.open[0]
 		c.open = c.open[1:]
-		for _, it := range s.items {
+		for i, it := range s.items {
+			if i == 0 {
+				c.rounds.took(c.now - it.put)
+			}
 			delete(c.queued, it.id)
 		}
 		if !s.told {

@@ -92,6 +92,7 @@ type Controller struct {
 	queued   map[rooms.Hash]bool
 	devices  map[rooms.NodeID]*deviceQueue
 	proposed [][]*item
+	rounds   rounds
 	ledTerm  uint64 // term for which the queue was set up
 	returned []*rooms.Request
 

@@ -144,3 +144,6 @@ func (c *Controller) Off(s Switches) {
 	}
 	c.blindForce, c.blindShun = s.Grounds, s.Shun
 }
+
+// GatherAtMost is how many requests do not wait for what is under way.
+const GatherAtMost = gatherAtMost

@@ -336,6 +336,7 @@ func TestQueueAndPipelineAreBounded(t *testing.T) {
 	for range 20 {
 		l.ctl.Submit(c.now, c.request(0, "zero", &rooms.Say{Text: "x"}))
 		c.deliver()
+		c.tick(1) // nothing is gathered for so long
 	}
 	if s := l.ctl.Status(); s.Tentative-s.Certified != order.MaxUnderWay || s.Pending != 20-order.MaxUnderWay {
 		t.Errorf("%d under way, %d pending", s.Tentative-s.Certified, s.Pending)

@@ -25,6 +25,7 @@ type item struct {
 	id   rooms.Hash
 	size int
 	at   int64 // ms, when it came
+	put  int64 // ms, when it was proposed
 }
 
 // deviceQueue counts a device's requests that wait or are under way.
@@ -180,10 +181,10 @@ func alone(op rooms.Op) bool {
 	return op == rooms.OpReconfigure || op == rooms.OpClose || op == rooms.OpBegin
 }
 
-// propose puts what waits into batches, as long as few enough are under way.
+// propose puts what waits into batches, when it is due and as long as few enough are under way.
 func (c *Controller) propose() {
 	c.begin()
-	for len(c.queue) > 0 && !c.chain.Unbegun() && c.ledTerm != 0 && c.appliedTerm == c.ledTerm && len(c.proposed)+len(c.open) < MaxUnderWay && !c.barrier() {
+	for c.due() && !c.chain.Unbegun() && c.ledTerm != 0 && c.appliedTerm == c.ledTerm && len(c.proposed)+len(c.open) < MaxUnderWay && !c.barrier() {
 		items := c.take()
 		if len(items) == 0 {
 			return
@@ -208,6 +209,7 @@ func (c *Controller) put(items []*item) bool {
 		b.Dir = c.chain.Height
 	}
 	for _, it := range items {
+		it.put = c.now
 		b.Requests = append(b.Requests, *it.r)
 	}
 	if c.cfg.Tamper != nil {

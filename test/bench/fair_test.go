@@ -29,9 +29,11 @@ func BenchmarkFair(b *testing.B) {
 		others = append(others, list[i%len(list)])
 	}
 	var times [2][]time.Duration
+	var used, spent [2]time.Duration // of processors, and of time
 	said, refused := 0, 0
 	for b.Loop() {
 		for with := range 2 {
+			cpu, began := cpuTime(), time.Now()
 			ctx, cancel := context.WithTimeout(b.Context(), span)
 			var mu sync.Mutex
 			var talk sync.WaitGroup
@@ -74,6 +76,8 @@ func BenchmarkFair(b *testing.B) {
 			}
 			talk.Wait()
 			cancel()
+			used[with] += cpuTime() - cpu
+			spent[with] += time.Since(began)
 			time.Sleep(pause)
 		}
 	}
@@ -88,6 +92,8 @@ func BenchmarkFair(b *testing.B) {
 	b.ReportMetric(busy/calm, "loud/calm")
 	b.ReportMetric(median(times[0]), "calm-p50-ms")
 	b.ReportMetric(median(times[1]), "loud-p50-ms")
+	b.ReportMetric(float64(used[0])/float64(spent[0]), "calm-processors")
+	b.ReportMetric(float64(used[1])/float64(spent[1]), "loud-processors")
 	b.ReportMetric(float64(said)/(float64(b.N)*span.Seconds()), "loud-msg/s")
 	b.ReportMetric(float64(refused), "refused")
 }
