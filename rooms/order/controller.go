@@ -71,6 +71,8 @@ type Controller struct {
 	sealing    uint64         // the same, proposed by this leader
 	touched    int64          // when raft spoke to this member last, ms
 	heldSnap   *raftMessage
+	acked      ack  // what the leader was last told that this node has stored
+	committed  bool // an append without entries has told that more is committed, and is not answered yet
 	heldFrom   rooms.NodeID
 	behind     uint64
 	behindFrom rooms.NodeID

@@ -237,6 +237,9 @@ func (c *Controller) steer() {
 		return
 	}
 	c.seal()
+	if c.steady() {
+		return
+	}
 	changes, added := c.wanted()
 	if len(changes) == 0 {
 		return
@@ -324,6 +327,20 @@ func (c *Controller) onCommit(from rooms.NodeID, m *commitMessage) error {
 
 func change(t pb.ConfChangeType, m Member) *pb.ConfChangeSingle {
 	return &pb.ConfChangeSingle{Type: t.Enum(), NodeId: new(m.raftID())}
+}
+
+// steady reports whether raft's voters are the controllers, in the lives that are known, and nobody else is a member or to become one: what wanted
+// finds nothing to do for, asked with each message.
+func (c *Controller) steady() bool {
+	if len(c.learners)+len(c.conf.Learners)+len(c.conf.Outgoing)+len(c.conf.LearnersNext) > 0 || len(c.conf.Voters) != len(c.controllers) {
+		return false
+	}
+	for _, m := range c.conf.Voters {
+		if !slices.Contains(c.controllers, m.Node) || c.hellos[m.Node] > m.Incarnation {
+			return false
+		}
+	}
+	return slices.Contains(c.controllers, c.cfg.Self)
 }
 
 // wanted returns the next change of configuration.

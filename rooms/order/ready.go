@@ -175,6 +175,7 @@ func (c *Controller) store(m *pb.Message, alone bool) {
 	}
 	for _, r := range m.GetResponses() {
 		switch {
+		case r.GetTo() != c.selfID && c.repeats(r):
 		case r.GetTo() != c.selfID:
 			if msg, ok := c.outgoing(r); ok {
 				c.outbox = append(c.outbox, msg)
@@ -185,4 +186,21 @@ func (c *Controller) store(m *pb.Message, alone bool) {
 			c.acks = append(c.acks, r)
 		}
 	}
+	c.committed = false
+}
+
+// ack is an acknowledgement of a log up to an index.
+type ack struct{ to, term, index uint64 }
+
+// repeats reports whether the acknowledgement says only what the leader was told before, in answer to the word that this is committed now: with
+// each batch raft would send one, which wakes the leader for nothing. Any other question is answered, also with the same words: a leader that
+// probes waits for it. Should the leader have lost the first answer, or be probing, a heartbeat makes it ask again, without news.
+func (c *Controller) repeats(m *pb.Message) bool {
+	if m.GetType() != pb.MsgAppResp || m.GetReject() {
+		return false
+	}
+	a := ack{m.GetTo(), m.GetTerm(), m.GetIndex()}
+	same := a == c.acked
+	c.acked = a
+	return same && c.committed
 }

@@ -45,9 +45,11 @@ func (c *Conf) joint() bool { return len(c.Outgoing) > 0 }
 
 // of returns the member that node is in the configuration.
 func (c *Conf) of(node rooms.NodeID) (Member, bool) {
-	for _, m := range c.members() {
-		if m.Node == node {
-			return m, true
+	for _, list := range [][]Member{c.Voters, c.Learners, c.Outgoing, c.LearnersNext} {
+		for i := range list {
+			if list[i].Node == node {
+				return list[i], true
+			}
 		}
 	}
 	return Member{}, false

@@ -265,6 +265,7 @@ func (c *Controller) onRaft(from rooms.NodeID, r *raftMessage) error {
 	if err := c.rn.Step(m); err != nil {
 		return fmt.Errorf("step: %w", err)
 	}
+	c.committed = c.committed || m.GetType() == pb.MsgApp && len(m.GetEntries()) == 0 && m.GetCommit() > before.GetCommit()
 	c.afterStep(from, m.GetType(), before)
 	st := c.rn.BasicStatus()
 	switch m.GetType() {
