@@ -46,7 +46,9 @@ func (r *Replica) submitFrom(from rooms.NodeID, req *rooms.Request, data []byte)
 		if req.Device != from && slices.Contains(r.controllers(), from) {
 			from = req.Device // passed on by a backup
 		}
-		r.answerTo(from, answer{ID: req.ID(), Leader: r.h.self})
+		if !slices.Contains(r.controllers(), from) { // a controller knows by itself who leads: one message less for each of its wishes
+			r.answerTo(from, answer{ID: req.ID(), Leader: r.h.self})
+		}
 	case a.Kind == errs.OK && !a.Leader.IsZero() && a.Leader != r.h.self:
 		if req.Device == from { // passed on once, not in circles
 			r.tell(a.Leader, frameSubmit, data)
