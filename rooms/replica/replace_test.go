@@ -1,7 +1,9 @@
 package replica
 
 import (
+	"bytes"
 	"context"
+	"crypto/sha256"
 	"fmt"
 	"slices"
 	"testing"
@@ -9,6 +11,7 @@ import (
 	"time"
 
 	"warren/rooms"
+	"warren/rooms/order"
 )
 
 func TestAControllerThatStaysAwayIsReplacedAndComesBackAsAMember(t *testing.T) {
@@ -148,5 +151,48 @@ func TestAControllerThatSendsGarbageIsReplaced(t *testing.T) {
 		if list := r.Status().Charges; len(list) == 0 || list[0].Node != node("n3") || list[0].Evidence == "" {
 			t.Errorf("what it did is not shown: %+v", list)
 		}
+	})
+}
+
+// TestWhoWasNotDismissedServesOn: a node that was put out while it was down, and may not know, comes back as the controller that it was: the others may
+// still need its vote. They tell it when they do not.
+func TestWhoWasNotDismissedServesOn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.start("n1")
+		id := w.found("", "ann", rooms.CreateRoom{Name: "lobby"})
+		r1 := w.enter("n1", id, "ann")
+		w.grow("n2", "n3", "n4")
+		w.eventually("four controllers for good", 2*time.Minute, func() bool {
+			return len(r1.Status().Controllers) == 4 && sealed(w.hosts[w.name(r1.Status().Leader)].Get(id))
+		})
+		r := w.member(id)
+		var conf order.Conf
+		for _, n := range append(r.Status().Controllers, node("n5")) {
+			conf.Voters = append(conf.Voters, order.Member{Node: n})
+		}
+		slices.SortFunc(conf.Voters, func(a, b order.Member) int { // as raft's numbers for them
+			x, y := sha256.Sum256(a.Node[:]), sha256.Sum256(b.Node[:])
+			x[0], y[0] = x[0]&0x7f, y[0]&0x7f
+			return bytes.Compare(x[:], y[:])
+		})
+		height, head := r.Head()
+		w.kill("n5")
+		for _, rec := range []order.Record{
+			{Born: &order.Born{}}, {Snapshot: &order.Snapshot{Index: 2, Term: 1, Height: height, Head: head, Conf: conf}}, {Hard: &order.Hard{Term: 1, Commit: 2}},
+		} {
+			w.stores["n5"].WriteLater(recordChanges(id, &rec))
+		}
+		w.start("n5")
+		r = w.open("n5", id, "bob")
+		controls := func() (yes bool) {
+			r.wait(func() { yes = r.ctl != nil })
+			return yes
+		}
+		if !controls() {
+			t.Fatal("it does not serve")
+		}
+		w.eventually("it is dismissed", time.Minute, func() bool { return !controls() })
+		w.do(r, "", "bob", &rooms.Enter{})
 	})
 }
