@@ -41,6 +41,9 @@ func (n network) Pull(ctx context.Context, to rooms.NodeID, req []byte) ([]byte,
 // Alive implements replica.Net.
 func (n network) Alive(id rooms.NodeID) (bool, time.Time) { return n.o.Alive(id) }
 
+// RTT implements replica.Net.
+func (n network) RTT(id rooms.NodeID) time.Duration { return n.o.RTT(id) }
+
 // Join implements replica.Net.
 func (n network) Join(topic string, f func(from rooms.NodeID, data []byte)) (func([]byte), func(), error) {
 	t, err := n.o.Join(topic, f)

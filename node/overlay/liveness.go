@@ -214,3 +214,14 @@ func (o *Overlay) Alive(id NodeID) (up bool, since time.Time) {
 	defer p.mu.Unlock()
 	return p.up, p.since
 }
+
+// RTT says how long a frame takes to a node and back, smoothed; 0 when that has not been measured, and for this node.
+func (o *Overlay) RTT(id NodeID) time.Duration {
+	p := o.knownPeer(id)
+	if p == nil {
+		return 0
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.rtt
+}

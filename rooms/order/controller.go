@@ -84,6 +84,7 @@ type Controller struct {
 	ticks   int
 	heard   int // tick at which a leader was heard last
 	elapsed int // since a leader was heard, a vote was given or this node campaigned
+	pledged int // until this tick Campaign leaves it to the candidate that has this node's vote
 	timeout int
 
 	// The leader's queue.
@@ -109,6 +110,7 @@ type Controller struct {
 	proofAt   int64 // ms, when proofs are shown next
 	heldVote  *heldVote
 	lost      rooms.NodeID // not heard at all, says the caller
+	lostAt    int          // tick at which that was said
 	yields    rooms.NodeID // whom the leader of yieldTerm hands over to
 	yieldTerm uint64
 	strayed   *misplaced
@@ -198,14 +200,40 @@ func (c *Controller) Tick(nowMS int64) {
 	c.tickAccuse()
 }
 
-// Campaign asks for votes at once, past the others' belief that the leader lives. For when this node knows that the leader's node is down.
-func (c *Controller) Campaign(nowMS int64) {
+// Campaign asks for votes at once, past the others' belief that the leader lives. For when this node knows that the leader's node is down. It
+// returns false when it does not: for half an election time-out after this node has voted for somebody else. Who has the vote may be about to lead,
+// and a second candidate would only take it from the first: over long links they could go on like that for seconds.
+func (c *Controller) Campaign(nowMS int64) bool {
 	if c.broken != nil {
-		return
+		return false
 	}
 	defer c.guard(nil)
 	c.clock(nowMS)
+	if c.ticks < c.pledged {
+		return false
+	}
 	c.campaign()
+	return true
+}
+
+// Elect asks for votes at once where nobody is known to lead, but not past the belief of others that somebody does: for when this node hears others
+// again. It returns false when it does not, as Campaign does.
+func (c *Controller) Elect(nowMS int64) bool {
+	if c.broken != nil {
+		return false
+	}
+	defer c.guard(nil)
+	c.clock(nowMS)
+	if c.ticks < c.pledged {
+		return false
+	}
+	if c.leader().IsZero() {
+		c.resetTimer()
+		if err := c.rn.Campaign(); err != nil {
+			c.debug("campaign refused", err)
+		}
+	}
+	return true
 }
 
 func (c *Controller) campaign() {

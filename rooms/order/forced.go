@@ -29,7 +29,8 @@ type yieldMessage struct {
 func (c *Controller) deaf() int { return 3 * c.cfg.HeartbeatTicks }
 
 // Lost says that a node is not heard at all, whatever this room's own messages say: this controller votes for who campaigns in its place.
-func (c *Controller) Lost(node rooms.NodeID) { c.lost = node }
+// Until it is heard again, later than what may have been on its way.
+func (c *Controller) Lost(node rooms.NodeID) { c.lost, c.lostAt = node, c.ticks }
 
 // grounds reports whether this node has a reason of its own to vote against the leader, in favour of a candidate that campaigns past the lease.
 func (c *Controller) grounds(candidate rooms.NodeID) bool {

@@ -271,14 +271,14 @@ func (c *Controller) onRaft(from rooms.NodeID, r *raftMessage) error {
 	switch m.GetType() {
 	case pb.MsgApp, pb.MsgHeartbeat, pb.MsgSnap:
 		if st.Lead == id && st.GetTerm() == r.Term {
-			c.elapsed, c.heard = 0, c.ticks
-			if c.lost == from {
+			c.elapsed, c.heard, c.pledged = 0, c.ticks, 0
+			if c.lost == from && c.ticks-c.lostAt >= c.deaf() { // what was on its way when it was lost is no sign of life
 				c.lost = rooms.NodeID{}
 			}
 		}
 	case pb.MsgVote, pb.MsgPreVote:
-		if st.GetVote() == id && before.GetVote() != id {
-			c.elapsed = 0
+		if st.GetVote() == id && (before.GetVote() != id || st.GetTerm() > before.GetTerm()) {
+			c.elapsed, c.pledged = 0, c.ticks+c.cfg.ElectionTicks/2
 		}
 		c.tellCommit(from)
 	}

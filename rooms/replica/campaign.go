@@ -32,29 +32,49 @@ func (r *Replica) lostController(id rooms.NodeID) {
 		return
 	}
 	r.ctl.Lost(id) // so that it votes for whoever is first
-	rank := 0
+	now := time.Now()
+	r.campaignAt, r.gently = r.turnAfter(now, id), false
+	r.tickCampaign(now)
+}
+
+// electTogether has a leader elected as soon as a quorum is heard again. Whoever was on the other side may have one already, so the lease counts.
+func (r *Replica) electTogether(now time.Time) {
+	if r.ctl == nil || !r.ctl.Leader().IsZero() {
+		return
+	}
+	r.campaignAt, r.gently = r.turnAfter(now, r.h.self), true
+	r.tickCampaign(now)
+}
+
+// turnAfter returns when, from now on, this controller may campaign, if those before it do not: each waits until what the one before it says has arrived. Who is without
+// has none.
+func (r *Replica) turnAfter(now time.Time, without rooms.NodeID) time.Time {
+	rank, farthest := 0, time.Duration(0)
 	for _, c := range r.controllers() {
 		if c == r.h.self {
 			break
 		}
-		if c != id && r.h.alive(c) {
+		if c != without && r.h.alive(c) {
 			rank++
+			farthest = max(farthest, r.h.cfg.Net.RTT(c))
 		}
 	}
-	if rank == 0 {
-		r.ctl.Campaign(r.h.Now())
-		return
-	}
-	r.campaignAt = time.Now().Add(time.Duration(rank) * 3 * r.h.cfg.Tick)
+	return now.Add(time.Duration(rank) * (3*r.h.cfg.Tick + farthest/2))
 }
 
-// tickCampaign lets a backup of a lower rank campaign when its turn has come and nobody leads yet.
+// tickCampaign lets a backup campaign when its turn has come and nobody leads yet; later, if another has its vote.
 func (r *Replica) tickCampaign(now time.Time) {
 	if r.campaignAt.IsZero() || now.Before(r.campaignAt) {
 		return
 	}
 	r.campaignAt = time.Time{}
 	if r.leader.IsZero() || !r.h.alive(r.leader) { // zero: one before this had its turn, and did not win
-		r.ctl.Campaign(r.h.Now())
+		campaign := r.ctl.Campaign
+		if r.gently {
+			campaign = r.ctl.Elect
+		}
+		if !campaign(r.h.Now()) {
+			r.campaignAt = now.Add(r.h.cfg.Election / 2)
+		}
 	}
 }

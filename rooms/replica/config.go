@@ -54,6 +54,8 @@ type Net interface {
 	Pull(ctx context.Context, to rooms.NodeID, req []byte) ([]byte, error)
 	// Alive reports whether the node was heard lately, and since when that is so.
 	Alive(rooms.NodeID) (up bool, since time.Time)
+	// RTT is how long a frame takes to the node and back, 0 when it is not known.
+	RTT(rooms.NodeID) time.Duration
 	// Join joins a topic of the network: publish sends to all who joined.
 	Join(topic string, f func(from rooms.NodeID, data []byte)) (publish func([]byte), leave func(), err error)
 }

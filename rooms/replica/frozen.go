@@ -8,11 +8,13 @@ import (
 )
 
 // tickFrozen says aloud when the room cannot order anything, and when it can again: fewer controllers than a quorum are heard, or a wish of
-// this node has waited too long, or the copy here is broken.
+// this node has waited too long, or the copy here is broken. A room that has frozen goes on when somebody leads it and what waited here when the
+// quorum came back has its verdict: else people would be told so, and a second later the contrary.
 func (r *Replica) tickFrozen(now time.Time) {
 	r.tickCut(now)
-	waiting := len(r.out.pending) > 0 && now.Sub(r.out.pending[0].since) > frozenAfter
-	frozen := r.cut || waiting || r.broken != nil
+	waiting := len(r.out.pending) > 0 && (now.Sub(r.out.pending[0].since) > frozenAfter || r.frozen && r.out.pending[0].since.Before(r.healed))
+	leaderless := r.frozen && r.ctl != nil && r.ctl.Leader().IsZero()
+	frozen := r.cut || waiting || leaderless || r.broken != nil
 	if frozen == r.frozen {
 		return
 	}
@@ -41,6 +43,8 @@ func (r *Replica) tickCut(now time.Time) {
 		return
 	}
 	if r.cut = cut; !cut {
+		r.healed = now
+		r.electTogether(now)
 		return
 	}
 	r.reopen()

@@ -31,3 +31,42 @@ func TestARoomWithoutQuorumIsFrozenAndGoesOnAfterwards(t *testing.T) {
 		w.eventually("the room has thawed", 10*time.Second, func() bool { return !frozen.Load() })
 	})
 }
+
+// A room thaws once: people are told so when somebody leads it again and what they said meanwhile is ordered, and that takes no election time-out.
+func TestAThawedRoomDoesNotFreezeAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, id := newWorld(t).four("lobby")
+		names := []string{"n1", "n2", "n3", "n4"}
+		var told [4]struct{ freezes, thaws atomic.Int32 }
+		var rs [4]*Replica
+		for i, n := range names {
+			rs[i] = w.enter(n, id, "who"+n)
+			rs[i].WatchFrozen(func(is bool) {
+				if is {
+					told[i].freezes.Add(1)
+				} else {
+					told[i].thaws.Add(1)
+				}
+			})
+		}
+		w.lan.split(node("n1"), node("n2"))
+		time.Sleep(4 * time.Second) // raft's leader has given up
+		var ordered atomic.Int32
+		for i, r := range rs {
+			r.Submit("", "who"+names[i], &rooms.Say{Text: "into the void"}, nil, func(o Outcome) { ordered.Add(1) })
+		}
+		time.Sleep(2 * time.Second)
+		w.lan.split()
+		began := time.Now()
+		w.eventually("all is ordered", 10*time.Second, func() bool { return ordered.Load() == 4 })
+		if d := time.Since(began); d > time.Second {
+			t.Errorf("ordered %v after the quorum was back", d)
+		}
+		time.Sleep(10 * time.Second)
+		for i := range told {
+			if f, th := told[i].freezes.Load(), told[i].thaws.Load(); f != 1 || th != 1 {
+				t.Errorf("%s was told %d times that the room is frozen, and %d times that it goes on", names[i], f, th)
+			}
+		}
+	})
+}

@@ -106,6 +106,8 @@ func (p *port) Alive(id rooms.NodeID) (bool, time.Time) {
 	return p.reaches(o), o.since
 }
 
+func (p *port) RTT(rooms.NodeID) time.Duration { return 2 * p.l.delay }
+
 func (p *port) Join(topic string, f func(rooms.NodeID, []byte)) (func([]byte), func(), error) {
 	p.l.mu.Lock()
 	defer p.l.mu.Unlock()

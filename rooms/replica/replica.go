@@ -66,7 +66,9 @@ type Replica struct {
 	filling    bool                       // the log's gap is being filled
 	filledAt   time.Time                  // when that stopped last
 	dirSeen    uint64                     // the directory version that the controller was last told of
-	campaignAt time.Time                  // when it is this backup's turn to campaign, if the leader is still down then
+	campaignAt time.Time                  // when it is this backup's turn to campaign, if nobody leads then
+	gently     bool                       // it campaigns within the others' lease
+	healed     time.Time                  // when a quorum of controllers was heard again
 	led        time.Time                  // when a leader was last known
 	lastLed    rooms.NodeID
 	syncs      []*syncWait

@@ -49,3 +49,34 @@ func TestATurnIsKeptThoughTheLeaderIsForgotten(t *testing.T) {
 		}
 	})
 }
+
+// Over long links the first backup's wish to lead is still on its way when the next one's turn would come by the clock alone. They must not take
+// the votes from each other.
+func TestOverLongLinksOneBackupCampaigns(t *testing.T) {
+	for _, delay := range []time.Duration{20 * time.Millisecond, 150 * time.Millisecond, 200 * time.Millisecond} {
+		synctest.Test(t, func(t *testing.T) {
+			w, id := newWorld(t).four("lobby")
+			defer w.close()
+			w.lan.slow(delay)
+			r := w.member(id)
+			w.do(r, "", "bob", &rooms.Say{Text: "all is well"})
+			lead := r.Status().Leader
+			backup := w.hosts[w.name(slices.DeleteFunc(r.Status().Controllers, func(n rooms.NodeID) bool { return n == lead })[0])].Get(id)
+			term := func() (term uint64) {
+				backup.wait(func() { term = backup.ctl.Status().Term })
+				return term
+			}
+			before := term()
+			w.kill(w.name(lead))
+			began := time.Now()
+			w.do(r, "", "bob", &rooms.Say{Text: "who leads?"})
+			t.Logf("%v one way: ordered %v after the leader's death, in term %d after %d", delay, time.Since(began), term(), before)
+			if d := time.Since(began); d > 300*time.Millisecond+9*delay {
+				t.Errorf("%v one way: ordered %v after the leader's death", delay, d)
+			}
+			if n := term(); n != before+1 {
+				t.Errorf("%v one way: %d terms were begun", delay, n-before)
+			}
+		})
+	}
+}

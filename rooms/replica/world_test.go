@@ -4,12 +4,14 @@ import (
 	"context"
 	"crypto/ed25519"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"log/slog"
 	"testing"
 	"time"
 
 	"warren/rooms"
+	"warren/rooms/errs"
 	"warren/rooms/placement"
 )
 
@@ -199,6 +201,10 @@ func (w *world) openAs(name string, id rooms.RoomID, account, nick string) *Repl
 	ctx, cancel := context.WithTimeout(w.t.Context(), patience)
 	defer cancel()
 	r, err := w.hosts[name].Open(ctx, id, account, nick)
+	for errors.Is(err, errs.NotFound) && ctx.Err() == nil { // the directory's word of it is on its way
+		time.Sleep(10 * time.Millisecond)
+		r, err = w.hosts[name].Open(ctx, id, account, nick)
+	}
 	if err != nil {
 		w.t.Fatalf("%q %q opens the room at %s: %v", account, nick, name, err)
 	}
