@@ -102,6 +102,14 @@ type HistoryQuery struct {
 	Ops                   []rooms.Op
 }
 
+// Cap returns the query's limit within 1 to MaxHistory.
+func (q HistoryQuery) Cap() int {
+	if q.Limit <= 0 || q.Limit > MaxHistory {
+		return MaxHistory
+	}
+	return q.Limit
+}
+
 // MaxHistory bounds one answer of History.
 const MaxHistory = 1000
 

@@ -185,7 +185,7 @@ func TestCheckShapeAndTalkEventsAreTotal(t *testing.T) {
 
 func TestIDsHaveOneText(t *testing.T) {
 	h := id("n1")
-	if got, err := ParseNode(h.String()); err != nil || got != h {
+	if got, err := ParseHash(h.String()); err != nil || NodeID(got) != h {
 		t.Errorf("got %v, %v", got, err)
 	}
 	text := Hash{}.String()

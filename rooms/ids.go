@@ -67,12 +67,6 @@ func ParseHash(s string) (h Hash, err error) {
 	return Hash(b), nil
 }
 
-// ParseNode reads what NodeID.String wrote.
-func ParseNode(s string) (NodeID, error) {
-	h, err := ParseHash(s)
-	return NodeID(h), err
-}
-
 // hashOf hashes the canonical encoding of v under a domain, so that no digest of one kind can stand for another.
 func hashOf(domain string, v any) Hash { return hashBytes(domain, Marshal(v)) }
 

@@ -2,6 +2,7 @@ package bridgetest
 
 import (
 	"context"
+	"slices"
 
 	"warren/bridge"
 	"warren/rooms"
@@ -55,7 +56,26 @@ func (r *copyOf) History(_ context.Context, q bridge.HistoryQuery) ([]rooms.Even
 	if r.o.gap {
 		return nil, errs.Busy
 	}
-	return bridge.SelectHistory(r.o.log, q), nil
+	return selected(r.o.log, q), nil
+}
+
+// selected answers a query from events in ascending order.
+func selected(events []rooms.Event, q bridge.HistoryQuery) []rooms.Event {
+	var out []rooms.Event
+	for _, e := range events {
+		switch {
+		case q.AfterSeq != 0 && e.Seq <= q.AfterSeq, q.BeforeSeq != 0 && e.Seq >= q.BeforeSeq,
+			q.AfterTime != 0 && e.Time <= q.AfterTime, q.BeforeTime != 0 && e.Time >= q.BeforeTime,
+			len(q.Ops) > 0 && !slices.Contains(q.Ops, e.Op):
+		default:
+			out = append(out, e)
+		}
+	}
+	n := min(q.Cap(), len(out))
+	if q.Newest {
+		return out[len(out)-n:]
+	}
+	return out[:n]
 }
 
 func (r *copyOf) Find(_ context.Context, id string) (rooms.Event, error) {

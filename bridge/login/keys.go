@@ -41,7 +41,7 @@ func (h Hash) size() int {
 	return sha256.Size
 }
 
-// MakeScram returns the keys for a password as [Password] returned it (RFC 5802 §3). It panics on an unknown hash and on fewer iterations
+// MakeScram returns the keys for a password (RFC 5802 §3): for who has no device of the account to ask, as tests have none. It panics on an unknown hash and on fewer iterations
 // than one: programmer's mistakes.
 func MakeScram(password string, h Hash, salt []byte, iterations int) ScramKeys {
 	fn := h.new()
