@@ -52,6 +52,8 @@ func (c *conn) roomEvent(d bridge.Delivery) {
 	if occ == nil {
 		return
 	}
+	c.srv.guests.came(ev)
+	defer c.srv.guests.gone(ev)
 	switch b := ev.Body.(type) {
 	case *rooms.Enter:
 		if !d.Self && ev.Target != nil {

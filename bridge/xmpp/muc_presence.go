@@ -13,7 +13,7 @@ func (s *Server) occupantPresence(room string, id rooms.RoomID, o rooms.Occupant
 		p.with(showOf(u)...)
 	}
 	item := el(nsMUCUser, "item", at("affiliation", st.affiliation), at("role", st.role), at("jid", s.occupantJID(o, self)))
-	return p.with(mucUser(item, codes...), occupantID(id, o.Principal()))
+	return p.with(mucUser(item, codes...), s.occupantID(id, o.Principal()))
 }
 
 // occupantJID is an occupant's real address: the full one for the client itself, else the account's; guests have none.
@@ -30,7 +30,7 @@ func (s *Server) occupantJID(o rooms.Occupant, self *conn) string {
 // botPresence is the service occupant, who is in every room.
 func (s *Server) botPresence(room string, id rooms.RoomID) *element {
 	item := el(nsMUCUser, "item", at("affiliation", "none"), at("role", "participant"))
-	return el(nsClient, "presence", at("from", room+"/"+bridge.BotNick), el(nsClient, "status", s.hub.Bot().Real), mucUser(item), occupantID(id, perms.Node(bridge.BotNick)))
+	return el(nsClient, "presence", at("from", room+"/"+bridge.BotNick), el(nsClient, "status", s.hub.Bot().Real), mucUser(item), s.occupantID(id, perms.Node(bridge.BotNick)))
 }
 
 // gonePresence says that somebody is not there any more.
@@ -40,7 +40,7 @@ func (s *Server) gonePresence(room string, id rooms.RoomID, o rooms.Occupant, se
 		p.with(el(nsClient, "status", status))
 	}
 	item.with(at("jid", s.occupantJID(o, self)))
-	return p.with(mucUser(item, codes...), occupantID(id, o.Principal()))
+	return p.with(mucUser(item, codes...), s.occupantID(id, o.Principal()))
 }
 
 func mucUser(item *element, codes ...string) *element {

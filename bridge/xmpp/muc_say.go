@@ -154,7 +154,7 @@ func (s *Server) shown(room string, ev *rooms.Event) *element {
 		return nil
 	}
 	m := el(nsClient, "message", at("type", "groupchat"), at("id", refOf(say, ev)), at("from", room+"/"+ev.Nick))
-	return m.with(content, sid, occupantID(ev.Room, ev.Principal()))
+	return m.with(content, sid, s.occupantID(ev.Room, ev.Principal()))
 }
 
 // refOf is the id that a message's author gave it, else its public one.

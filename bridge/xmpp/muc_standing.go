@@ -1,9 +1,6 @@
 package xmpp
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
-
 	"warren/bridge"
 	"warren/perms"
 	"warren/rooms"
@@ -78,13 +75,4 @@ func (j judge) outcast(p perms.Principal, o rooms.Occupant) bool {
 		}
 	}
 	return false
-}
-
-// occupantID is one id for a person in a room, whatever the nick (XEP-0421).
-func occupantID(room rooms.RoomID, p perms.Principal) *element {
-	h := sha256.New()
-	h.Write([]byte("warren/occupant/1\x00"))
-	h.Write(room[:])
-	h.Write([]byte(p))
-	return el(nsOccupant, "occupant-id", at("id", hex.EncodeToString(h.Sum(nil)[:16])))
 }

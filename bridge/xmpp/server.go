@@ -49,6 +49,7 @@ type Server struct {
 	rooms  string // host of the rooms
 	hub    *bridge.Hub
 	books  *books
+	guests guestIDs
 
 	ctx    context.Context
 	cancel context.CancelFunc
