@@ -257,7 +257,10 @@ func SortNodes(ns []NodeID) { slices.SortFunc(ns, compareNodes) }
 
 // Check reports whether d can follow the head and is certified by the controllers in force, without applying it. A header that the directory
 // carried over into a later epoch needs no certificate.
-func (c *Chain) Check(d *Decision) error {
+func (c *Chain) Check(d *Decision) error { return c.CheckBy(d, Signature.OK) }
+
+// CheckBy is Check with another way to see that a signature is good, usually one that remembers which were.
+func (c *Chain) CheckBy(d *Decision, check func(Signature, Hash) bool) error {
 	switch h := &d.Header; {
 	case h.Room != c.Room:
 		return fmt.Errorf("decision: of another room: %w", ErrFork)
@@ -275,7 +278,7 @@ func (c *Chain) Check(d *Decision) error {
 	if err := d.CheckShape(); err != nil || carried {
 		return err
 	}
-	return d.Cert.Verify(d.Header.Hash(), controllers)
+	return d.Cert.VerifyBy(d.Header.Hash(), controllers, check)
 }
 
 // Accept applies a certified decision. dir must be the view that d.Header.Dir names. Call Check first unless the decision comes from this

@@ -161,6 +161,27 @@ func (c *Chain) Ahead() []EpochRecord { return slices.Clone(c.ahead) }
 // Unbegun reports whether the chain stands at the start of an epoch that no decision has begun yet.
 func (c *Chain) Unbegun() bool { return c.Machine.Base().Since > c.Height }
 
+// Started returns the height at which the chain's epoch starts, and the directory version that made it; 0 in the first epoch. dir must show the epoch.
+func (c *Chain) Started(dir View) (start, from uint64) {
+	if c.Epoch == 1 {
+		return 0, 0
+	}
+	if d, ok := c.Machine.(*Directory); ok {
+		for _, e := range d.Rescues {
+			if e.Epoch == c.Epoch {
+				return e.Start, e.Start + 1
+			}
+		}
+		return 0, 0
+	}
+	for _, e := range dir.Epochs(c.Room) {
+		if e.Epoch == c.Epoch {
+			return e.Start, e.From
+		}
+	}
+	return 0, 0
+}
+
 // Beginning returns the body of the request with which the chain's epoch begins, nil when it is begun. dir must show the epoch.
 func (c *Chain) Beginning(dir View) *Begin {
 	if !c.Unbegun() {

@@ -3,6 +3,7 @@ package rooms
 import (
 	"errors"
 	"fmt"
+	"slices"
 )
 
 // Limits of a proof.
@@ -72,6 +73,25 @@ func (d *Decision) ReconfigureOf() (*Reconfigure, bool) {
 	body, err := d.Batch.Requests[0].Decode()
 	rc, ok := body.(*Reconfigure)
 	return rc, ok && err == nil && len(rc.Controllers) > 0
+}
+
+// Unwitnessed returns the changes of controllers up to the one at height since, the room's newest, that the directory's record does not show: what it must
+// be told (Witness), ascending. at returns a certified decision; nil when one of them is not at hand.
+func (r *RoomRecord) Unwitnessed(since uint64, at func(height uint64) (*Decision, bool)) (changes []*Decision) {
+	for since > r.Since {
+		d, ok := at(since)
+		if !ok {
+			return nil
+		}
+		rc, ok := d.ReconfigureOf()
+		if !ok {
+			return nil
+		}
+		changes = append(changes, d)
+		since = rc.Since
+	}
+	slices.Reverse(changes)
+	return changes
 }
 
 // RestoreAt reads the snapshot of the room's chain at a header that is known to be certified, from whomever it comes. The header must carry

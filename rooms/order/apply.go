@@ -7,6 +7,7 @@ import (
 	pb "go.etcd.io/raft/v3/raftpb"
 
 	"warren/rooms"
+	"warren/rooms/errs"
 )
 
 // apply runs committed entries as far as possible; it reports whether raft may have more to say now.
@@ -68,10 +69,15 @@ func (c *Controller) givesHeight(b *rooms.Batch, e *pb.Entry, height uint64) boo
 // height because nobody signed it.
 func (c *Controller) batch(e *pb.Entry, b *rooms.Batch, good bool) (done, counts bool) {
 	height := c.height + 1
-	if height == c.cfg.Start+1 && c.chain.Epoch > 1 && !b.Begins() {
-		return true, false // an epoch begins by saying so
+	first := height == c.cfg.Start+1 && c.chain.Epoch > 1
+	if first && !b.Begins() {
+		c.unbegun(e)
+		return true, false
 	}
 	if height <= c.chain.Height {
+		if want, ok := c.cfg.PayloadHash(height); first && ok && b.Hash() != want {
+			return true, false // it did not begin the epoch for those who ran it
+		}
 		for _, it := range c.ordered(e.GetTerm()) {
 			delete(c.queued, it.id) // certified by others before it was run here
 		}
@@ -88,8 +94,30 @@ func (c *Controller) batch(e *pb.Entry, b *rooms.Batch, good bool) (done, counts
 		c.noHeight(e, b, false, c.height)
 		return true, false
 	}
+	if first && !c.begins(b, view) {
+		c.unbegun(e)
+		return true, false
+	}
 	c.run(e, b, view)
 	return true, true
+}
+
+// begins reports whether a batch begins the epoch in the room's log, for everybody alike: nothing comes before that, and what happened is not told wrongly.
+func (c *Controller) begins(b *rooms.Batch, view rooms.View) bool {
+	trial, err := rooms.RestoreChain(c.chain.Snapshot())
+	if err != nil {
+		c.fail(fmt.Errorf("%w: %w", ErrPanic, err))
+		return false
+	}
+	_, verdicts, _ := trial.Run(b, view, c.cfg.Verify)
+	return verdicts.At(0) == errs.OK
+}
+
+// unbegun blames who led an entry that comes first in an epoch and does not begin it: an honest leader puts nothing else there.
+func (c *Controller) unbegun(e *pb.Entry) {
+	if who := c.leaderOf(e.GetTerm()); !who.IsZero() {
+		c.note(who, NotBegun, fmt.Sprintf("entry %d comes first in epoch %d", e.GetIndex(), c.chain.Epoch))
+	}
 }
 
 // compare checks a batch against the one that is certified at the height; it reports whether the entry counts.

@@ -230,21 +230,10 @@ func (c *Controller) addCertificate(s *step, hash rooms.Hash, cert rooms.Certifi
 
 // verify is Certificate.Verify, without computing again what has been checked.
 func (c *Controller) verify(cert rooms.Certificate, hash rooms.Hash, s *step) error {
-	if len(cert) < rooms.Quorum(len(s.controllers)) {
-		return rooms.ErrNoQuorum
-	}
-	for i, sig := range cert {
-		if i > 0 && slices.Compare(cert[i-1].Node[:], sig.Node[:]) >= 0 || !slices.Contains(s.controllers, sig.Node) {
-			return rooms.ErrNoQuorum
-		}
-		if known, ok := s.sigs[sig.Node]; ok && hash == s.hash && slices.Equal(known.Sig, sig.Sig) {
-			continue
-		}
-		if !c.cfg.CheckSignature(sig, hash) {
-			return rooms.ErrBadSignature
-		}
-	}
-	return nil
+	return cert.VerifyBy(hash, s.controllers, func(sig rooms.Signature, h rooms.Hash) bool {
+		known, ok := s.sigs[sig.Node]
+		return ok && h == s.hash && slices.Equal(known.Sig, sig.Sig) || c.cfg.CheckSignature(sig, h)
+	})
 }
 
 // settle certifies what has a quorum, and raises the certified head over all certified steps in a row.

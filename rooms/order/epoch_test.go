@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"testing"
+	"time"
 
 	"warren/rooms"
 	"warren/rooms/errs"
@@ -270,4 +271,91 @@ func TestAChainBehindTheStoredEpoch(t *testing.T) {
 		t.Errorf("it starts: %v", err)
 	}
 	c.epochs = saved
+}
+
+// TestALeaderThatDoesNotBeginTheEpochIsDeposed: nothing can be ordered in an epoch before its beginning, so who leads and spoils that holds up everything; and
+// who tells a false story there would hide for ever what happened.
+func TestALeaderThatDoesNotBeginTheEpochIsDeposed(t *testing.T) {
+	for name, tamper := range map[string]func(b *rooms.Batch){
+		"something beside it": func(b *rooms.Batch) { b.Requests = append(slices.Clone(b.Requests), b.Requests[0]) },
+		"another story": func(b *rooms.Batch) {
+			r := rooms.NewRequest(b.Requests[0].Room, "", "", &rooms.Begin{Epoch: b.Epoch, Of: 99})
+			r.Sign(key(0))
+			b.Requests = []rooms.Request{r}
+		},
+		"without a signature": func(b *rooms.Batch) {
+			b.Requests = slices.Clone(b.Requests)
+			b.Requests[0].Sig = make([]byte, 64)
+		},
+	} {
+		t.Run(name, func(t *testing.T) { spoiledBeginning(t, tamper) })
+	}
+}
+
+func spoiledBeginning(t *testing.T, tamper func(b *rooms.Batch)) {
+	c := newCluster(t, 4, 4)
+	c.say(2)
+	cheat := c.hosts[0]
+	cheat.tamper = func(b *rooms.Batch) {
+		if b.Begins() {
+			tamper(b)
+		}
+	}
+	e := c.newEpoch()
+	cheat.ctl.Campaign(c.now)
+	c.deliver()
+	if l := c.leader(); l != cheat {
+		t.Fatalf("node %d leads", l.i)
+	}
+	for range 100 {
+		c.tick(1)
+	}
+	if height := c.same(); height <= e.Start || c.hosts[1].log[e.Start].Verdicts.At(0) != errs.OK {
+		t.Errorf("the epoch has not begun: height %d", height)
+	}
+	if list := c.hosts[1].ledger.Charges(); !slices.ContainsFunc(list, func(x order.Charge) bool { return x.Node == cheat.id && x.Misdeed == order.NotBegun && x.Strikes > 0 }) {
+		t.Errorf("nobody has noticed: %+v", list)
+	}
+	for _, h := range c.hosts { // what was spoiled is still in the log, and is no beginning for who reads it again
+		h.ctl = nil
+		h.start()
+	}
+	c.say(2)
+	c.same()
+}
+
+// TestARequestThatIsNotOrderedIsAStall: a leader that lets everything lie stalls the room as much as a height without a certificate does.
+func TestARequestThatIsNotOrderedIsAStall(t *testing.T) {
+	c := newCluster(t, 4, 4)
+	c.say(2)
+	l := c.leader()
+	h := c.hosts[(l.i+1)%4]
+	var stall order.Stall
+	sc := func() *order.Scene {
+		return &order.Scene{Self: h.id, Chain: h.chain, Ctl: h.ctl, Alive: func(rooms.NodeID) bool { return true }}
+	}
+	at := func(d time.Duration) time.Time { return time.UnixMilli(0).Add(d) }
+	for s := range 40 {
+		if turn, _ := stall.Watch(sc(), at(time.Duration(s)*time.Second)); turn || stall.Undecided(sc(), at(time.Duration(s)*time.Second)) {
+			t.Fatal("nothing waits, and yet the room stands still")
+		}
+	}
+	h.ctl.Submit(c.now, c.request(h.i, "x", &rooms.Enter{}))
+	if h.ctl.Status().Waiting != 1 {
+		t.Fatal("it does not wait")
+	}
+	turns, undecided := 0, 0*time.Second
+	for s := time.Duration(40); s < 120; s++ {
+		if turn, over := stall.Watch(sc(), at(s*time.Second)); turn {
+			turns++
+		} else if over && s > 40 {
+			t.Fatal("it is taken for moving")
+		}
+		if undecided == 0 && stall.Undecided(sc(), at(s*time.Second)) {
+			undecided = s - 39
+		}
+	}
+	if want := order.StallPatience + 4*order.StatementTime; turns == 0 || undecided != want/time.Second {
+		t.Errorf("%d turns to end the epoch; left to people after %d s, not %v", turns, undecided, want)
+	}
 }

@@ -25,6 +25,7 @@ const (
 	Garbage                                // sent what is no message, or led an entry that means nothing
 	Censored                               // leads, was given a request, and orders others but not this one
 	Stalled                                // leads and is heard, and orders nothing of what waits
+	NotBegun                               // led the first batch of an epoch, which does not say what began
 	numMisdeeds
 )
 
@@ -57,6 +58,7 @@ var rules = [numMisdeeds]rule{
 	Garbage:    {name: "garbage", limit: 8, window: minute},
 	Censored:   {name: "censoring", limit: 1, window: minute},
 	Stalled:    {name: "stalling", limit: 1, window: minute, weak: true},
+	NotBegun:   {name: "an epoch that does not begin", limit: 1, window: minute},
 }
 
 func (m Misdeed) String() string {

@@ -143,7 +143,8 @@ func (r *Restored) Apply(rec *Record) {
 	case rec.Hard != nil:
 		r.Hard = rec.Hard
 	case rec.Signed != nil:
-		r.Signed = append(r.Signed, *rec.Signed)
+		// One at a height, also of different epochs: what is signed at a height in a later epoch is signed by who has ended the earlier one.
+		r.Signed = append(slices.DeleteFunc(slices.Clone(r.Signed), func(s Signed) bool { return s.Height == rec.Signed.Height }), *rec.Signed)
 	}
 }
 

@@ -51,6 +51,7 @@ type Status struct {
 	Settled   bool     // raft's voters are the certified controllers
 	Sealed    bool     // a majority of raft's voters is known to know durably that they are it: until then the voters before them are needed too
 	Pending   int      // requests that wait or are under way here
+	Waiting   int      // devices whose next request was submitted here, is for another node to put in order, and is not ordered yet
 	Idle      bool     // nothing is under way: the controller can be parked, if Members have what they should
 	Charges   []Charge // what was seen of other controllers
 	Broken    error
@@ -72,7 +73,7 @@ func (c *Controller) Status() Status {
 	st := c.rn.BasicStatus()
 	s := Status{
 		Self: c.self, Leader: c.leader(), Term: st.GetTerm(), Commit: st.GetCommit(), Applied: c.applied, First: c.base.Index + 1,
-		Certified: c.certified, Tentative: c.chain.Height, Joint: c.conf.joint(), Pending: len(c.queue), Charges: c.cfg.Ledger.Charges(),
+		Certified: c.certified, Tentative: c.chain.Height, Joint: c.conf.joint(), Pending: len(c.queue), Waiting: len(c.waits), Charges: c.cfg.Ledger.Charges(),
 	}
 	s.Last, _ = c.log.LastIndex()
 	for _, p := range c.proposed {

@@ -151,8 +151,6 @@ const (
 	historyTime     = 10 * time.Second       // who asks for history that is not here yet waits so long at most
 	stewardEvery    = 500 * time.Millisecond
 	importEvery     = 3 * time.Second
-	stuckAfter      = 15 * time.Second // without a certificate, though a quorum of controllers is there and something waits for one: a new epoch
-	statementTime   = 5 * time.Second  // for the statements of controllers that are heard
 	goneAfter       = 10 * time.Second // controllers that are not heard for so long may be taken for gone, when somebody says so
 	changeGiveUp    = 15 * time.Second // a reconfiguration under way that does not come about is dropped
 	idleClose       = 90 * time.Second // a copy that nobody here needs is closed after this

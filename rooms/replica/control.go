@@ -38,9 +38,9 @@ func (r *Replica) startController() error {
 	}
 	base := r.chain.Machine.Base()
 	founding := r.chain.Height == 0 && base.Since == 0 && slices.Contains(base.Controllers, r.h.self) && !stored.Alive && stored.Incarnation == 0 && r.foundable()
-	start, from := r.epochStart()
+	start, from := r.chain.Started(r.h.view(r.h.dirHeight()))
 	if r.chain.Epoch > 1 {
-		founding = r.chain.Unbegun() && from > r.h.cfg.Since && slices.Contains(base.Controllers, r.h.self)
+		founding = order.Founds(r.chain, r.h.self) && from > r.h.cfg.Since
 	}
 	cfg := order.Config{
 		Self: r.h.self, Key: r.h.cfg.Key, Verify: r.h.sigs.check, PayloadHash: r.payloadHash, Restored: stored,

@@ -53,7 +53,8 @@ func (r *Replica) turned() {
 	r.h.log.Warn("the room is in a new epoch", "room", r.id.Short(), "epoch", r.chain.Epoch, "start", r.chain.Height)
 	r.wakeUp()
 	r.dropController()
-	r.ending.asking, r.ending.stuckAt, r.ending.since = false, r.chain.Height, time.Now() // the new epoch has its own time to begin
+	r.ending.own, r.ending.people = nil, nil
+	r.ending.stall.Reset(r.chain.Height, time.Now())
 	r.stew.change, r.stew.gone, r.stew.weighedAt = nil, nil, time.Time{}
 	r.recruit = nil
 	r.source, r.asked = rooms.NodeID{}, time.Time{}
@@ -165,25 +166,4 @@ func (h *Host) stands(id rooms.RoomID, above, upto uint64) bool {
 	}
 	list, err := h.cfg.Store.Range(Snapshots, roomKey(id, above+1), roomKey(id, upto+1), 1, false)
 	return err == nil && len(list) > 0
-}
-
-// epochStart returns where the chain's epoch starts, and the directory version that made it.
-func (r *Replica) epochStart() (start, from uint64) {
-	if r.chain.Epoch == 1 {
-		return 0, 0
-	}
-	if d, ok := r.chain.Machine.(*rooms.Directory); ok {
-		for _, e := range d.Rescues {
-			if e.Epoch == r.chain.Epoch {
-				return e.Start, e.Start + 1
-			}
-		}
-		return 0, 0
-	}
-	for _, e := range r.h.view(r.h.dirHeight()).Epochs(r.id) {
-		if e.Epoch == r.chain.Epoch {
-			return e.Start, e.From
-		}
-	}
-	return 0, 0
 }

@@ -142,3 +142,74 @@ func TestWhoGoesBackDoesNotLead(t *testing.T) {
 		})
 	})
 }
+
+// TestPeopleDecideWhereStatementsDoNot: two controllers have promised one header and two another one. As one of them may lie, either may be certified, and
+// the statements of all four leave it open. All are there, so nothing but time shows that somebody must decide; then who manages the room can.
+func TestPeopleDecideWhereStatementsDoNot(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		defer w.close()
+		h1 := w.start("n1")
+		for _, n := range []string{"n2", "n3", "n4"} {
+			w.admit(n)
+			w.start(n)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
+		defer cancel()
+		w.eventually("four controllers", time.Minute, func() bool { return len(h1.Dir().Status().Controllers) == 4 })
+		w.registered(h1, "alice")
+		id, err := h1.Create(ctx, "alice", "", rooms.CreateRoom{Name: "hall"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := h1.Open(ctx, id, "alice", "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := r.Ask(ctx, "alice", "alice", &rooms.Enter{}); err != nil {
+			t.Fatal(err)
+		}
+		w.eventually("all have it", time.Minute, func() bool {
+			for _, h := range w.hosts {
+				if c := h.Get(id); c == nil || c.Status().Head != r.Status().Head {
+					return false
+				}
+			}
+			return true
+		})
+		height, _ := r.Head()
+		for i, name := range []string{"n1", "n2", "n3", "n4"} {
+			w.kill(name)
+			for ahead := range uint64(3) { // what is said first when a node was restarted is that its people are gone
+				rec := order.Record{Signed: &order.Signed{Epoch: 1, Height: height + 1 + ahead, Header: rooms.Hash{byte('x' + i/2), byte(ahead)}}}
+				w.stores[name].WriteLater(recordChanges(id, &rec))
+			}
+		}
+		for _, name := range []string{"n1", "n2", "n3", "n4"} {
+			w.start(name)
+		}
+		h1 = w.hosts["n1"]
+		if r, err = h1.Open(ctx, id, "alice", ""); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := h1.Recover(ctx, id, "alice"); !errors.Is(err, ErrNotFrozen) {
+			t.Fatalf("at once, before the controllers have tried: %v", err)
+		}
+		time.Sleep(2 * time.Minute)
+		if s := r.Status(); s.Epoch != 1 || s.Height > height {
+			t.Fatalf("the room is at height %d of epoch %d: nothing is left to decide", s.Height, s.Epoch)
+		}
+		got, err := h1.Recover(ctx, id, "alice")
+		if err != nil || got.Epoch != 2 || len(got.Silent) != 0 || got.Start != height {
+			t.Fatalf("recover: %+v, %v", got, err)
+		}
+		for _, b := range []rooms.Body{&rooms.Enter{}, &rooms.Say{Text: "after"}} {
+			if _, err := r.Ask(ctx, "alice", "alice", b); err != nil {
+				t.Fatalf("%T: %v", b, err)
+			}
+		}
+		if got, want := said(t, r), []string{"begin by alice", "after"}; !slices.Equal(got, want) {
+			t.Errorf("the room holds %q, want %q", got, want)
+		}
+	})
+}

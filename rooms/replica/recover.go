@@ -9,6 +9,7 @@ import (
 
 	"warren/rooms"
 	"warren/rooms/errs"
+	"warren/rooms/order"
 )
 
 // The worst day: most of a room's controllers are gone for ever. Somebody who manages the room has it begin anew from the highest certified state that
@@ -20,7 +21,7 @@ type Survey struct {
 	Height      uint64
 	Controllers []rooms.NodeID
 	Silent      []rooms.NodeID // controllers that are not heard
-	Frozen      bool           // fewer are heard than a quorum: only then can the room be recovered
+	Frozen      bool           // fewer are heard than a quorum, or they cannot end its epoch by themselves: only then can the room be recovered
 }
 
 // Survey looks at a room as this node sees it, after it has fetched what others have of it: it blocks for pullPatience at most for each answer of each
@@ -34,6 +35,15 @@ func (h *Host) Survey(ctx context.Context, id rooms.RoomID, account string) (Sur
 	return r.survey(), nil
 }
 
+// undecided reports whether this node, as one of the controllers, sees that their statements leave it to people where the room goes on.
+func (r *Replica) undecided() (yes bool) {
+	err := r.do(func() {
+		sc, ok := r.scene()
+		yes = ok && r.ends() && r.ending.stall.Undecided(sc, time.Now())
+	})
+	return yes && err == nil
+}
+
 func (r *Replica) survey() Survey {
 	st := r.Status()
 	s := Survey{Epoch: st.Epoch, Height: st.Height, Controllers: st.Controllers}
@@ -42,7 +52,7 @@ func (r *Replica) survey() Survey {
 			s.Silent = append(s.Silent, c)
 		}
 	}
-	s.Frozen = len(st.Controllers)-len(s.Silent) < rooms.Quorum(len(st.Controllers))
+	s.Frozen = len(st.Controllers)-len(s.Silent) < rooms.Quorum(len(st.Controllers)) || r.undecided()
 	return s
 }
 
@@ -76,7 +86,7 @@ func (h *Host) fetch(ctx context.Context, r *Replica, account string) {
 
 // Errors of Recover and Rescue.
 var (
-	ErrNotFrozen  = errors.New("a quorum of the room's controllers is there: it needs no recovery")
+	ErrNotFrozen  = errors.New("a quorum of the room's controllers is there: it needs no recovery (if it stands still, wait a minute and ask at one of its controllers)")
 	ErrNotManager = errors.New("the account does not manage the room")
 	ErrStillThere = errors.New("the directory's controllers do not all see that the others are gone: try again in some seconds")
 )
@@ -147,9 +157,9 @@ func (r *Replica) importAll(ctx context.Context) error {
 	return nil
 }
 
-// gatherFor asks the controllers that are heard for their statements, until all of them have spoken or statementTime has passed.
+// gatherFor asks the controllers that are heard for their statements, until all of them have spoken or order.StatementTime has passed.
 func (r *Replica) gatherFor(ctx context.Context, account string) (*rooms.NewEpoch, rooms.Tally, error) {
-	end := time.Now().Add(statementTime)
+	end := time.Now().Add(order.StatementTime)
 	begun := false
 	for {
 		var body *rooms.NewEpoch
@@ -157,14 +167,16 @@ func (r *Replica) gatherFor(ctx context.Context, account string) (*rooms.NewEpoc
 		var unclear error
 		if err := r.do(func() {
 			if !begun {
-				r.gather(account)
-				begun = true
+				r.ending.people, begun = order.Gather(r.chain.Epoch, account), true
 			}
-			r.askStatements()
-			var rec rooms.RoomRecord
-			if rec, unclear = r.h.record(r.id); unclear == nil {
-				body, tally, unclear = r.epochBody(rec)
+			sc, ok := r.scene()
+			g := r.ending.of(account)
+			if !ok || g == nil {
+				unclear = errs.Stale // the room is in another epoch by now
+				return
 			}
+			r.askStatements(sc, g)
+			body, tally, unclear = g.Body(sc)
 		}); err != nil {
 			return nil, tally, err
 		}

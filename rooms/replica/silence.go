@@ -8,6 +8,7 @@ import (
 	"warren/perms"
 	"warren/rooms"
 	"warren/rooms/errs"
+	"warren/rooms/order"
 )
 
 // silentBody is what a node asks the directory's controllers to endorse: that these controllers of a room are not heard.
@@ -79,7 +80,7 @@ func (h *Host) endorseSilent(ctx context.Context, room rooms.RoomID, epoch uint6
 		return nil, errs.Busy
 	}
 	defer d.must(func() { d.stew.silence = nil })
-	for end := time.Now().Add(goneAfter + statementTime); time.Now().Before(end); {
+	for end := time.Now().Add(goneAfter + order.StatementTime); time.Now().Before(end); {
 		d.call(func() { d.petition(p) })
 		select {
 		case list := <-got:

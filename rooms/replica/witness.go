@@ -36,17 +36,14 @@ func (r *Replica) tickImports(now time.Time) {
 
 // imports returns what the directory lacks of the room's changes of controllers, in order.
 func (r *Replica) imports(rec rooms.RoomRecord) (bodies []rooms.Body) {
-	for since := r.chain.Machine.Base().Since; since > rec.Since; {
-		list, err := r.decisions(since, since)
+	for _, d := range rec.Unwitnessed(r.chain.Machine.Base().Since, func(height uint64) (*rooms.Decision, bool) {
+		list, err := r.decisions(height, height)
 		if err != nil || len(list) == 0 {
-			return nil
+			return nil, false
 		}
-		rc, ok := list[0].ReconfigureOf()
-		if !ok {
-			return nil
-		}
-		bodies = append([]rooms.Body{&rooms.Witness{Room: r.id, Decision: rooms.Marshal(&list[0])}}, bodies...)
-		since = rc.Since
+		return &list[0], true
+	}) {
+		bodies = append(bodies, &rooms.Witness{Room: r.id, Decision: rooms.Marshal(d)})
 	}
 	return bodies
 }

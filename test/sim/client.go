@@ -22,6 +22,7 @@ type wish struct {
 	req     *rooms.Request
 	all     []rooms.Hash // ids of all its requests
 	done    bool         // acknowledged: in a decision that is durable at the client's node
+	at      place        // where it was then
 	dropped bool         // the client changed its mind; the request may be ordered all the same
 }
 
@@ -172,7 +173,7 @@ func (n *node) acknowledge() {
 			id := r.ID()
 			for j, s := range n.outbox {
 				if slices.Contains(s.all, id) {
-					s.done = true
+					s.done, s.at = true, place{d.Header.Epoch, d.Header.Height}
 					n.w.st.acked++
 					n.outbox = slices.Delete(n.outbox, j, j+1)
 					break

@@ -16,13 +16,23 @@
 // of the controllers in force at its height, and each of their signatures was durable promise before it left; nobody signed two headers at
 // one height; what was acknowledged is there exactly once, counters in order; and the world came to rest with everything done.
 //
+// The directory (town.go) is the real reducer in hands that never fail, and epochs are made by the rules of rooms/order (epoch.go): a height that
+// cannot be certified ends in statements of the controllers and a new epoch. In half of the worlds controllers are so impatient that many epochs
+// begin while messages get lost, nodes crash and two of them ask at once. Checked as well: who gave a statement signs nothing more in that
+// epoch, whatever it forgets; whatever anybody ever took for certified is in the end in every log; and the room's own log tells of each epoch
+// what the directory has of it.
+//
+// In one world in six most of the controllers are lost on one day (recover.go): some for ever, with their disks, some until later, or they go on by
+// themselves on the other side of a cut. The manager has the room begin anew at one of the nodes that are left. Nothing that a node held which could
+// be reached then may be lost; who comes back with more goes back, and follows. The manager also decides where statements leave it open what was
+// certified.
+//
 // One world in eight has disks that lie about what they have synced: raft forgets votes and entries, which it cannot bear. Nothing is asked of
-// the room's liveness there, but that no two headers are certified or signed at one height: signatures carry the truth whatever raft does.
+// the room's liveness there, but that no two headers are certified or signed at one height: signatures carry the truth whatever raft does. No epochs begin there.
 //
 // One world in four has a saboteur among four controllers (saboteur.go has the classes, -saboteur forces one): a node whose controller gets a
-// dishonest part, and which says what it likes. All of the above must hold on the honest nodes; no honest node may want another one replaced; and
-// the room must go on, with the saboteur deposed or replaced, or stand at a height that honest controllers were made to promise differently, which is a
-// new epoch's to solve.
+// dishonest part, and which says what it likes, at the end of an epoch too. All of the above must hold on the honest nodes; no honest node may want another
+// one replaced; and the room must go on, with the saboteur deposed or replaced.
 //
 // Does it catch mistakes? Tried by hand on 22 Nov 2026, each change to rooms/order alone, seeds from 1:
 //

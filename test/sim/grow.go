@@ -10,7 +10,7 @@ import (
 // grow does what replicas do to change the set of controllers: newcomers follow as learners, then a quorum endorses, and the leader's node
 // asks for the reconfiguration.
 func (w *world) grow() {
-	if w.stage >= len(w.plan.stages)-1 && w.plan.lies == "" {
+	if w.growing = w.stage < len(w.plan.stages)-1 || w.plan.lies != ""; !w.growing {
 		return
 	}
 	w.after(300, w.grow)
@@ -23,7 +23,7 @@ func (w *world) grow() {
 		return
 	}
 	for _, n := range w.nodes {
-		if slices.Equal(n.chain.Machine.Base().Controllers, next) {
+		if slices.Equal(n.chain.Machine.Base().Controllers, next) && n.chain.Epoch == w.town.now().Epoch() {
 			w.stage++
 			for _, p := range w.nodes {
 				p.newcomer = false
@@ -33,7 +33,7 @@ func (w *world) grow() {
 		}
 	}
 	for _, n := range w.nodes {
-		if !n.up || n.ctl == nil || n.liar != nil || !slices.Equal(n.chain.Machine.Base().Controllers, now) {
+		if !n.up || n.ctl == nil || n.liar != nil || n.apart || !slices.Equal(n.chain.Machine.Base().Controllers, now) {
 			continue
 		}
 		s := n.ctl.Status()

@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"math/rand/v2"
-	"slices"
 
 	"warren/rooms"
 )
@@ -28,11 +27,11 @@ func (w *world) planLies() {
 	p.wishes += 40
 }
 
-// honest returns the nodes whose word counts.
+// honest returns the nodes whose word counts and that are not gone for ever.
 func (w *world) honest() []*node {
 	out := make([]*node, 0, len(w.nodes))
 	for _, n := range w.nodes {
-		if n.liar == nil {
+		if n.liar == nil && !n.gone() {
 			out = append(out, n)
 		}
 	}
@@ -50,38 +49,6 @@ func (w *world) slander(n *node) error {
 		}
 	}
 	return nil
-}
-
-// undecidable reports whether the next height can never be certified: a saboteur has led honest controllers to promise different headers there, so that
-// no header has a quorum without the saboteur's own signature. The room then goes on in a new epoch, which is the directory's to order.
-func (w *world) undecidable() bool {
-	if !w.plan.misled {
-		return false
-	}
-	height := uint64(len(w.canon)) + 1
-	set := w.honest()[0].chain.Machine.Base().Controllers
-	promised := map[rooms.Hash]int{}
-	free := 0
-	for _, n := range w.honest() {
-		if !slices.Contains(set, n.id) {
-			continue
-		}
-		if h, ok := n.signed[height]; ok {
-			promised[h]++
-		} else {
-			free++
-		}
-	}
-	for _, k := range promised {
-		if k+free >= rooms.Quorum(len(set)) {
-			return false
-		}
-	}
-	if len(promised) < 2 {
-		return false
-	}
-	w.st.undecidable++
-	return true
 }
 
 // replaceLiar plans the saboteur's replacement once the leading controller has seen enough.

@@ -11,13 +11,20 @@ import (
 
 // node is one node: a replica in a few lines, with a disk that forgets.
 type node struct {
-	w    *world
-	i    int
-	id   rooms.NodeID
-	skew int64 // ms its clock is off
-	up   bool
-	life int // crashes so far
-	dir  uint64
+	w     *world
+	i     int
+	id    rooms.NodeID
+	skew  int64 // ms its clock is off
+	up    bool
+	life  int // crashes so far
+	ticks int
+	dir   uint64
+
+	learned uint64 // version of the directory that the chain was told of
+	end     endings
+	halted  bool // its controller waits for the new epoch
+	fate    fate
+	apart   bool // cut off from all who are not
 
 	ctl      *order.Controller
 	ledger   *order.Ledger // of its controllers since it was started
@@ -29,7 +36,9 @@ type node struct {
 	// On disk.
 	disk   *order.Restored
 	log    []rooms.Decision
-	signed map[uint64]rooms.Hash // every promise ever made durable, by height
+	signed map[place]rooms.Hash // every promise ever made durable
+	ended  uint64               // the newest epoch in which it promised, durably, to sign nothing more
+	stated uint64               // the newest epoch at whose end it gave a statement
 
 	// In memory.
 	chain  *rooms.Chain     // certified; len(log)+len(staged) high
@@ -44,7 +53,7 @@ type node struct {
 }
 
 func newNode(w *world, i int) *node {
-	n := &node{w: w, i: i, disk: &order.Restored{}, ledger: order.NewLedger(), signed: map[uint64]rooms.Hash{}, skew: int64(w.rng.IntN(400)) - 200}
+	n := &node{w: w, i: i, disk: &order.Restored{}, ledger: order.NewLedger(), signed: map[place]rooms.Hash{}, skew: int64(w.rng.IntN(400)) - 200}
 	n.id = rooms.NodeOf(keys[i].Public().(ed25519Public))
 	return n
 }
@@ -57,6 +66,7 @@ func (n *node) tick() {
 	if !n.up {
 		return
 	}
+	n.learnEpochs()
 	n.manage()
 	if n.ctl != nil {
 		n.ctl.Tick(n.clock())
@@ -65,6 +75,11 @@ func (n *node) tick() {
 	}
 	n.liar.tick()
 	n.flush()
+	if n.ticks++; n.ticks%endEvery == 0 {
+		if n.tickEnding(); n.ctl != nil && n.ctl.Leader() == n.id {
+			n.tellTown(n.scene())
+		}
+	}
 	if n.w.now >= n.nextSend {
 		n.sendWishes()
 	}
@@ -77,7 +92,7 @@ func (n *node) tick() {
 func (n *node) manage() {
 	wanted := slices.Contains(n.chain.Machine.Base().Controllers, n.id)
 	switch {
-	case n.ctl == nil && (wanted || n.newcomer || n.disk.Alive):
+	case n.ctl == nil && !n.halted && (wanted || n.newcomer || n.disk.Alive):
 		n.start()
 	}
 	if wanted {
@@ -94,11 +109,17 @@ func (n *node) start() {
 		n.w.fail(err)
 		return
 	}
-	n.ctl, err = order.New(order.Config{
+	dir := n.w.view(n.dir)
+	cfg := order.Config{
 		Self: n.id, Key: keys[n.i], Chain: chain, Verify: n.w.verify, CheckSignature: n.w.checkSig, PayloadHash: n.payload,
-		Restored: n.disk.Clone(), Incarnation: uint64(n.w.now) + 1, Founding: slices.Contains(n.w.ids(n.w.plan.stages[0]), n.id), Voters: n.w.ids(n.w.plan.stages[0]),
+		Restored: n.disk.Clone(), Incarnation: uint64(n.w.now) + 1, Founding: slices.Contains(n.w.town.records[0].rec.Controllers, n.id), Voters: n.w.town.records[0].rec.Controllers,
 		Keep: n.w.plan.keep, HeartbeatTicks: 1, ElectionTicks: 6, Rand: n.w.rng.IntN, Ledger: n.ledger, Tamper: n.liar.tamper(),
-	})
+	}
+	if chain.Epoch > 1 {
+		cfg.Start, _ = chain.Started(dir)
+		cfg.Founding, cfg.Voters, cfg.Begin = order.Founds(chain, n.id), slices.Clone(chain.Machine.Base().Controllers), chain.Beginning(dir)
+	}
+	n.ctl, err = order.New(cfg)
 	if err != nil {
 		n.ctl = nil
 		if n.w.plan.amnesia || n.w.plan.misled {
@@ -116,14 +137,22 @@ func (n *node) start() {
 // tellDirectory tells the controller how far this node knows the directory; a saboteur's may be left behind.
 func (n *node) tellDirectory() { n.ctl.DirectoryAt(n.view, n.liar.directory(n.dir)) }
 
-func (n *node) view(v uint64) (rooms.View, bool) { return view{n.w, v}, v <= n.dir }
+func (n *node) view(v uint64) (rooms.View, bool) {
+	if v > n.dir {
+		return nil, false
+	}
+	return n.w.view(v), true
+}
 
 func (n *node) learnDirectory(v uint64) {
-	if !n.up {
-		n.w.after(500, func() { n.learnDirectory(v) })
+	if !n.up || n.apart {
+		if !n.gone() {
+			n.w.after(500, func() { n.learnDirectory(v) })
+		}
 		return
 	}
 	n.dir = max(n.dir, v)
+	n.learnEpochs()
 	if n.ctl != nil {
 		n.tellDirectory()
 		n.pump()
@@ -206,10 +235,7 @@ func (n *node) write(rd *order.Ready) {
 			n.w.st.snapshots++
 		}
 		if s := r.Signed; s != nil {
-			if old, ok := n.signed[s.Height]; ok && old != s.Header && n.liar == nil {
-				n.w.fail(fmt.Errorf("node %d signs two headers at height %d", n.i, s.Height))
-			}
-			n.signed[s.Height] = s.Header
+			n.promises(s)
 		}
 	}
 	for i := range rd.Decisions {
@@ -226,11 +252,30 @@ func (n *node) write(rd *order.Ready) {
 	n.disk.Certified(uint64(len(n.log)))
 }
 
+// promises keeps what a node promised, durably, and checks that it goes together.
+func (n *node) promises(s *order.Signed) {
+	at := place{s.Epoch, s.Height}
+	old, twice := n.signed[at]
+	n.signed[at] = s.Header
+	switch {
+	case n.liar != nil:
+	case twice && old != s.Header:
+		n.w.fail(fmt.Errorf("node %d signs two headers at height %d", n.i, s.Height))
+	case s.Height == order.EndOfEpoch:
+		n.ended = max(n.ended, s.Epoch)
+	case s.Epoch <= n.ended:
+		n.w.fail(fmt.Errorf("node %d signs at height %d in epoch %d, which it has ended", n.i, s.Height, s.Epoch))
+	case s.Epoch <= n.stated:
+		n.w.fail(fmt.Errorf("node %d signs at height %d in epoch %d, at whose end it gave a statement", n.i, s.Height, s.Epoch))
+	}
+}
+
 // stored is the disk's answer.
 func (n *node) stored(rd *order.Ready) {
 	n.storing, n.flight = false, nil
+	ctl := n.ctl
 	n.write(rd)
-	if n.w.err != nil {
+	if n.w.err != nil || n.ctl == nil || n.ctl != ctl { // the decisions may have led to another epoch
 		return
 	}
 	n.ctl.Stored()
@@ -249,23 +294,29 @@ func (n *node) accept(d *rooms.Decision) bool {
 	if d.Header.Dir > n.dir {
 		return false // no replica applies what it cannot judge
 	}
-	if err := n.w.checkDecision(n.chain, d); err != nil {
-		n.w.fail(fmt.Errorf("node %d: %w", n.i, err))
+	if err := n.chain.CheckBy(d, n.w.checkSig); err != nil {
+		if !n.excused(d, err) {
+			n.w.fail(fmt.Errorf("node %d: %w", n.i, err))
+		}
 		return false
 	}
-	hash := d.Header.Hash()
+	hash, at := d.Header.Hash(), place{d.Header.Epoch, d.Header.Height}
 	for _, s := range d.Cert {
-		if signer := n.w.byID[s.Node]; signer.liar == nil && signer.signed[d.Header.Height] != hash && !(signer == n && n.promised(d.Header.Height, hash)) {
+		if signer := n.w.byID[s.Node]; signer.liar == nil && signer.signed[at] != hash && !(signer == n && n.promised(d.Header.Height, hash)) && n.w.checkSig(s, hash) {
 			n.w.fail(fmt.Errorf("node %d signed height %d without a durable promise", signer.i, d.Header.Height))
 			return false
 		}
 	}
-	if _, err := n.chain.Accept(d, view{n.w, d.Header.Dir}, n.w.verify); err != nil {
+	epoch := n.chain.Epoch
+	if _, err := n.chain.Accept(d, n.w.view(d.Header.Dir), n.w.verify); err != nil {
 		n.w.fail(fmt.Errorf("node %d: %w", n.i, err))
 		return false
 	}
 	n.staged = append(n.staged, *d)
-	n.w.canonical(n, d, hash)
+	n.w.certify(n, d, hash)
+	if n.chain.Epoch != epoch {
+		n.turned()
+	}
 	return true
 }
 
@@ -276,26 +327,29 @@ func (n *node) promised(height uint64, hash rooms.Hash) bool {
 	})
 }
 
-// canonical compares with what others hold at the height.
-func (w *world) canonical(n *node, d *rooms.Decision, hash rooms.Hash) {
-	i := int(d.Header.Height) - 1
+// certify compares what a node takes for certified with what others did.
+func (w *world) certify(n *node, d *rooms.Decision, hash rooms.Hash) {
+	at := place{d.Header.Epoch, d.Header.Height}
+	old, seen := w.certified[at]
 	switch {
-	case i == len(w.canon):
-		w.canon = append(w.canon, hash)
+	case seen && old != hash:
+		w.fail(fmt.Errorf("FORK: node %d holds another header at height %d of epoch %d", n.i, at.height, at.epoch))
+	case seen:
+	case at.height > 1 && !w.known[d.Header.Prev]:
+		w.fail(fmt.Errorf("node %d: height %d before the one below", n.i, at.height))
+	default:
+		w.certified[at], w.known[hash] = hash, true
 		w.st.decisions++
-		w.tr.add(w.now, 'd', n.i, i, hash[:])
-		w.tr.say(w.now, "height %d certified, first at node %d: %d requests of term %d", i+1, n.i, len(d.Batch.Requests), d.Batch.Term)
+		w.tr.add(w.now, 'd', n.i, int(at.height)-1, hash[:])
+		w.tr.say(w.now, "height %d of epoch %d certified, first at node %d: %d requests of term %d", at.height, at.epoch, n.i, len(d.Batch.Requests), d.Batch.Term)
 		if d.Batch.Requests[0].Op == rooms.OpReconfigure && d.Verdicts[0] == 0 {
 			w.st.reconfigurations++
 		}
-		if lead := w.byID[d.Batch.Leader].i; len(w.leads) == 0 || w.leads[d.Batch.Term] != lead+1 {
+		term := place{at.epoch, d.Batch.Term}
+		if lead := w.byID[d.Batch.Leader].i; len(w.leads) == 0 || w.leads[term] != lead+1 {
 			w.st.takeovers++
-			w.leads[d.Batch.Term] = lead + 1
+			w.leads[term] = lead + 1
 		}
-	case i > len(w.canon):
-		w.fail(fmt.Errorf("node %d: height %d before the one below", n.i, i+1))
-	case w.canon[i] != hash:
-		w.fail(fmt.Errorf("FORK: node %d holds another header at height %d", n.i, i+1))
 	}
 }
 
@@ -388,10 +442,12 @@ func (n *node) sendAll(ms []order.Message) {
 func (n *node) crash() {
 	w := n.w
 	w.st.crashes++
+	dir := n.chain.Dir
 	done := false
-	if n.storing {
+	rd := n.flight
+	if n.flight = nil; n.storing {
 		if done = w.rng.IntN(2) == 0; done {
-			n.write(n.flight)
+			n.write(rd)
 		} else {
 			w.st.cuts++
 		}
@@ -400,20 +456,17 @@ func (n *node) crash() {
 	w.tr.say(w.now, "node %d crashes; a write was under way: %v, done: %v", n.i, n.storing, done)
 	n.up, n.ctl, n.storing, n.flight, n.pulling = false, nil, false, nil, false
 	n.ledger = order.NewLedger()
+	n.end = endings{stall: order.Stall{Patience: n.end.stall.Patience}}
 	n.life++
-	if len(n.staged) > 0 {
+	if len(n.staged) > 0 || len(w.town.epochs()) > 0 {
 		n.staged = nil
-		n.chain = w.genesis()
-		for i := range n.log {
-			if _, err := n.chain.Accept(&n.log[i], view{w, n.log[i].Header.Dir}, w.verify); err != nil {
-				w.fail(err)
-			}
-		}
+		n.chain = n.replay(uint64(len(n.log)))
+		n.learned = 0 // what the chain knew of epochs was in memory
 	}
 	if w.plan.amnesia {
 		n.loseSynced()
 	}
-	n.dir = min(n.dir, max(n.chain.Dir, n.dir-min(n.dir, uint64(w.rng.IntN(2)))))
+	n.dir = min(n.dir, max(w.town.base, dir, n.dir-uint64(w.rng.IntN(2))))
 }
 
 // loseSynced takes votes and the tail of the log from the disk, as a disk would that lies about what it has synced. Promises stay.
@@ -434,7 +487,7 @@ func (n *node) loseSynced() {
 
 func (n *node) bootLater() {
 	n.w.after(int64(20+n.w.rng.IntN(2500)), func() {
-		if !n.up {
+		if !n.up && !n.away() {
 			n.boot()
 		}
 	})
@@ -444,7 +497,8 @@ func (n *node) boot() {
 	n.w.st.restarts++
 	n.w.tr.add(n.w.now, 'b', n.i, 0, nil)
 	n.w.tr.say(n.w.now, "node %d restarts", n.i)
-	n.up = true
-	n.w.after(int64(n.w.rng.IntN(300)), func() { n.learnDirectory(n.w.dirTop) })
+	n.up, n.halted = true, false
+	n.w.after(int64(n.w.rng.IntN(300)), func() { n.learnDirectory(n.w.town.top) })
+	n.learnEpochs()
 	n.manage()
 }

@@ -14,12 +14,14 @@ const lieMS = 28_000
 
 // class is one kind of dishonest controller.
 type class struct {
-	name     string
-	misleads bool // it can make honest controllers run different batches: see undecidable
-	batch    func(l *liar, b *rooms.Batch)
-	message  func(l *liar, to *node, e *envelope) (keep bool)
-	tick     func(l *liar)
-	mute     bool // it sends nothing
+	name      string
+	misleads  bool // it can make honest controllers run different batches
+	batch     func(l *liar, b *rooms.Batch)
+	message   func(l *liar, to *node, e *envelope) (keep bool)
+	tick      func(l *liar)
+	mute      bool                                                     // it sends nothing
+	impatient bool                                                     // epochs begin all the time
+	states    func(l *liar, sc *order.Scene, to *node, account string) // what it states at the end of an epoch, instead of the truth; it signs on
 }
 
 // classes are all of them, in the order in which seeds choose.
@@ -126,6 +128,32 @@ var classes = []class{
 	{name: "nothing", mute: true},
 	{name: "censor-author"},
 	{name: "censor-request"},
+	{name: "false-beginning", impatient: true, batch: func(l *liar, b *rooms.Batch) {
+		if !b.Begins() {
+			return
+		}
+		b.Requests = slices.Clone(b.Requests)
+		switch r := &b.Requests[0]; l.rng.IntN(3) {
+		case 0:
+			b.Requests = append(b.Requests, *r)
+		case 1:
+			*r = rooms.NewRequest(r.Room, "", "", &rooms.Begin{Epoch: b.Epoch, By: manager, Of: 7})
+			r.Sign(keys[l.n.i])
+		case 2:
+			r.Sig = l.noise(64)
+		}
+	}},
+	{name: "statement-withheld", impatient: true, states: func(*liar, *order.Scene, *node, string) {}},
+	{name: "statement-claims", impatient: true, states: func(l *liar, sc *order.Scene, to *node, account string) {
+		l.state(sc, to, account, l.claims(sc))
+	}},
+	{name: "statement-two", impatient: true, tick: demand, states: func(l *liar, sc *order.Scene, to *node, account string) {
+		var promises []rooms.Promise
+		if l.n.ctl != nil && l.rng.IntN(2) == 0 {
+			promises = l.n.ctl.Promises()
+		}
+		l.state(sc, to, account, promises)
+	}},
 	{name: "deposer", tick: func(l *liar) {
 		if l.n.ctl != nil && l.rng.IntN(10) == 0 {
 			l.n.ctl.Campaign(l.n.clock())
@@ -218,6 +246,61 @@ func (l *liar) tick() {
 		l.does.tick(l)
 		l.n.pump()
 	}
+}
+
+// states reports whether it stated something of its own.
+func (l *liar) states(sc *order.Scene, to *node, account string) bool {
+	if l == nil || l.does.states == nil {
+		return false
+	}
+	l.does.states(l, sc, to, account)
+	return true
+}
+
+// state says what it likes at the end of an epoch, with a good signature, and goes on signing in it.
+func (l *liar) state(sc *order.Scene, to *node, account string, promises []rooms.Promise) {
+	s := rooms.Statement{
+		Epoch: sc.Chain.Epoch, For: account, Since: sc.Chain.Machine.Base().Since, Height: sc.Chain.Height, Head: sc.Chain.Head, Promises: promises,
+	}
+	if s.Height > sc.Record.Floor {
+		s.Header, s.Cert, _ = sc.Proof()
+		if l.rng.IntN(4) == 0 { // the directory's own place, as if nothing had been certified since
+			s.Height, s.Head, s.Header, s.Cert = sc.Record.Floor, sc.Record.FloorHead, nil, nil
+		}
+	}
+	s.Sign(sc.Chain.Room, keys[l.n.i])
+	l.n.tellStatement(to, s)
+}
+
+// claims are promises that it never made: of headers that do not exist, and of some that do.
+func (l *liar) claims(sc *order.Scene) (out []rooms.Promise) {
+	for i := range 1 + l.rng.IntN(3) {
+		p := rooms.Promise{Height: sc.Chain.Height + 1 + uint64(i), Header: rooms.Hash(l.noise(32)), Change: l.rng.IntN(6) == 0}
+		for _, n := range l.n.w.nodes {
+			if h, ok := n.signed[place{sc.Chain.Epoch, p.Height}]; ok && l.rng.IntN(2) == 0 {
+				p.Header = h
+			}
+		}
+		out = append(out, p)
+	}
+	return out
+}
+
+// demand asks all controllers to end the epoch, without reason, and asks the directory for a new one as soon as it has a few statements.
+func demand(l *liar) {
+	n := l.n
+	if l.rng.IntN(10) > 0 || !n.controls() {
+		return
+	}
+	sc := n.scene()
+	if n.end.own == nil {
+		n.end.own = order.Gather(n.chain.Epoch, "")
+	}
+	n.askStatements(sc, n.end.own)
+	if body, _, _ := n.end.own.Body(sc); len(body.Statements) > 1 {
+		n.w.town.ask(n, body)
+	}
+	n.pump()
 }
 
 // censors reports whether it lets a request disappear.

@@ -38,7 +38,8 @@ func (t *trace) sum() [32]byte { return [32]byte(t.h.Sum(nil)) }
 
 // stats counts what schedules exercised.
 type stats struct {
-	acked, decisions, crashes, cuts, partitions, restarts, catchUps, snapshots, takeovers, reconfigurations, lost, doubled, forgotten, broken, saboteurs, noticed, replaced, undecidable int
+	acked, decisions, crashes, cuts, partitions, restarts, catchUps, snapshots, takeovers, reconfigurations, lost, doubled, forgotten, broken, saboteurs, noticed, replaced int
+	epochs, statements, proposals, carried, unclear, recovered, back, forgone                                                                                               int // see String
 }
 
 func (s *stats) add(o stats) {
@@ -59,12 +60,20 @@ func (s *stats) add(o stats) {
 	s.saboteurs += o.saboteurs
 	s.noticed += o.noticed
 	s.replaced += o.replaced
-	s.undecidable += o.undecidable
+	s.epochs += o.epochs
+	s.statements += o.statements
+	s.proposals += o.proposals
+	s.carried += o.carried
+	s.unclear += o.unclear
+	s.recovered += o.recovered
+	s.back += o.back
+	s.forgone += o.forgone
 }
 
 func (s stats) String() string {
 	return fmt.Sprintf("%d acknowledged in %d decisions, %d crashes (%d lost a write), %d losses of raft state, %d controllers stopped by lying disks, %d partitions, %d lost and %d doubled messages, "+
-		"%d changes of leader, %d reconfigurations, %d snapshot marks, %d catch-ups, %d saboteurs (%d noticed, %d replaced, %d left a height for a new epoch)",
+		"%d changes of leader, %d reconfigurations, %d snapshot marks, %d catch-ups, %d saboteurs (%d noticed, %d replaced), "+
+		"%d epochs (%d by people, %d of them from unclear statements; %d statements, %d proposals, %d headers carried over; %d times a node went back, %d acknowledgements that only lost nodes held)",
 		s.acked, s.decisions, s.crashes, s.cuts, s.forgotten, s.broken, s.partitions, s.lost, s.doubled, s.takeovers, s.reconfigurations, s.snapshots, s.catchUps,
-		s.saboteurs, s.noticed, s.replaced, s.undecidable)
+		s.saboteurs, s.noticed, s.replaced, s.epochs, s.recovered, s.unclear, s.statements, s.proposals, s.carried, s.back, s.forgone)
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"time"
 
 	"warren/rooms"
 	"warren/rooms/order"
@@ -17,6 +18,7 @@ const (
 	tickMS     = 100
 	chaosMS    = 8_000  // how long faults go on
 	healMS     = 60_000 // within which all must be done and at rest
+	peopleMS   = 90_000 // more where people may have to decide
 	epochStart = 1_700_000_000_000
 )
 
@@ -60,6 +62,10 @@ type plan struct {
 	misled     bool // it can make honest controllers run different batches in one place
 	amnesia    bool // disks lose synced votes and entries too, which raft cannot bear; only what is signed and certified holds
 	forget     bool // now and then a node loses its raft state
+	patience   int  // ms without a certificate after which the controllers begin anew, as long as there are faults
+	worstAt    int  // ms, when most of the controllers are lost; 0: never
+	fates      []fate
+	luck       []int // in which order they are
 }
 
 // world is one schedule.
@@ -79,16 +85,26 @@ type world struct {
 	cut    map[[2]int]bool // from, to
 	healed bool
 	stage  int
-	dirTop uint64
+	town   *town
 	err    error
 
-	canon    []rooms.Hash // headers, by height-1
-	goodReq  map[rooms.Hash]bool
-	goodSig  map[sigKey]bool
-	goodCert map[rooms.Hash]bool
-	wishes   []*wish
-	leads    map[uint64]int // who led which term
+	certified map[place]rooms.Hash // every header that anybody ever took for certified
+	known     map[rooms.Hash]bool  // the same
+	goodReq   map[rooms.Hash]bool
+	goodSig   map[sigKey]bool
+	goodCert  map[rooms.Hash]bool
+	wishes    []*wish
+	leads     map[place]int // who led which term of which epoch
+
+	growing    bool  // the next set of controllers is being worked at
+	recoverAt  int64 // when the manager may take the lost ones for gone; 0: none are lost
+	recovering bool
+	recovered  bool
+	recoveries int // tried so far
 }
+
+// place is a place in the room's history.
+type place struct{ epoch, height uint64 }
 
 type sigKey struct {
 	node rooms.NodeID
@@ -108,9 +124,9 @@ type result struct {
 // lies forces a saboteur's class, "": the seed decides, none: nobody lies.
 func run(seed uint64, lies string, verbose bool) result {
 	w := &world{
-		seed: seed, rng: rand.New(rand.NewPCG(seed, 0x5eed)), tr: newTrace(verbose), room: rooms.Hash{0: 7, 1: byte(seed)},
+		seed: seed, rng: rand.New(rand.NewPCG(seed, 0x5eed)), tr: newTrace(verbose), certified: map[place]rooms.Hash{}, known: map[rooms.Hash]bool{},
 		byID: map[rooms.NodeID]*node{}, cut: map[[2]int]bool{}, goodReq: map[rooms.Hash]bool{}, goodSig: map[sigKey]bool{},
-		goodCert: map[rooms.Hash]bool{}, force: lies, leads: map[uint64]int{},
+		goodCert: map[rooms.Hash]bool{}, force: lies, leads: map[place]int{},
 	}
 	w.makePlan()
 	w.found()
@@ -159,18 +175,29 @@ func (w *world) makePlan() {
 		p.crashEvery, p.slowDisk, p.forget = 150, 3, false
 	}
 	w.planLies()
+	w.planWorst()
+	w.planPatience()
 	w.tr.say(0, "plan: %+v", *p)
 }
 
 // keys are made once for all schedules: making one costs more than a schedule's step.
 var keys = func() (out [5]ed25519.PrivateKey) {
 	for i := range out {
-		seed := make([]byte, ed25519.SeedSize)
-		seed[0] = byte(i + 1)
-		out[i] = ed25519.NewKeyFromSeed(seed)
+		out[i] = keyOf(byte(i + 1))
 	}
 	return out
 }()
+
+// The keys of those who are no nodes: of the directory, and of the account that made the room.
+var townKey, accountKey = keyOf(100), keyOf(101)
+
+func keyOf(first byte) ed25519.PrivateKey {
+	seed := make([]byte, ed25519.SeedSize)
+	seed[0] = first
+	return ed25519.NewKeyFromSeed(seed)
+}
+
+func nodeOf(k ed25519.PrivateKey) rooms.NodeID { return rooms.NodeOf(k.Public().(ed25519.PublicKey)) }
 
 func (w *world) ids(is []int) []rooms.NodeID {
 	var out []rooms.NodeID
@@ -187,12 +214,14 @@ func (w *world) found() {
 		w.nodes = append(w.nodes, n)
 		w.byID[n.id] = n
 	}
+	w.town = foundTown(w)
 	if w.plan.lies != "" {
 		w.nodes[w.plan.liar].liar = newLiar(w.nodes[w.plan.liar], w.plan.lies)
 	}
 	for _, n := range w.nodes {
 		n.chain = w.genesis()
-		n.up = true
+		n.up, n.dir, n.learned = true, w.town.base, w.town.base
+		n.end.stall.Patience = time.Duration(w.plan.patience) * time.Millisecond
 		n.tick()
 	}
 	w.makeWishes()
@@ -206,15 +235,28 @@ func (w *world) found() {
 	if w.plan.forget {
 		w.after(int64(w.rng.IntN(2000)), w.forgets)
 	}
+	w.growing = true
 	w.after(200, w.grow)
 	w.after(chaosMS, w.heal)
+	if w.plan.worstAt > 0 {
+		w.after(int64(w.plan.worstAt), w.worst)
+	}
+}
+
+// planPatience draws how soon controllers take a height for one that cannot be certified: in half of the worlds so soon that many epochs begin while
+// everything fails. It draws from a source of its own.
+func (w *world) planPatience() {
+	rng := rand.New(rand.NewPCG(w.seed, 0xe90c))
+	p := &w.plan
+	p.patience = []int{0, 0, 2500, 700}[rng.IntN(4)]
+	if p.lies != "" && classes[classOf(p.lies)].impatient {
+		p.patience = 700
+	}
 }
 
 // genesis is the room at height 0.
 func (w *world) genesis() *rooms.Chain {
-	return rooms.NewChain(w.room, rooms.NewState(rooms.RoomRecord{
-		ID: w.room, Name: "sim", Time: epochStart, Controllers: w.ids(w.plan.stages[0]),
-	}))
+	return rooms.NewChain(w.room, rooms.NewState(w.town.records[0].rec))
 }
 
 // after lets something happen ms later.
@@ -233,10 +275,8 @@ func (w *world) play() {
 		if w.plan.amnesia && w.now > chaosMS+5_000 {
 			return // nothing can be promised but that what is certified is one story
 		}
-		if w.healed && (w.now > chaosMS+healMS || n > maxEvents) {
-			if !w.undecidable() {
-				w.fail(w.why())
-			}
+		if w.healed && (w.now > w.until() || n > maxEvents) {
+			w.fail(w.why())
 			return
 		}
 		e.do()
@@ -246,6 +286,14 @@ func (w *world) play() {
 	}
 }
 
+// until is when all must be done and at rest.
+func (w *world) until() int64 {
+	if w.plan.lies != "" || w.plan.worstAt > 0 {
+		return chaosMS + healMS + peopleMS
+	}
+	return chaosMS + healMS
+}
+
 func (w *world) fail(err error) {
 	if w.err == nil {
 		w.err = fmt.Errorf("at %d ms: %w", w.now, err)
@@ -253,19 +301,21 @@ func (w *world) fail(err error) {
 	}
 }
 
-// quiet reports whether all is done: every wish acknowledged, every node at the same height, the last set of controllers in place.
+// quiet reports whether all is done: every wish acknowledged, every node at the same head in the newest epoch, the last set of controllers in place, and
+// everybody back who ever comes back.
 func (w *world) quiet() bool {
 	for _, s := range w.wishes {
-		if !s.done && !s.dropped {
+		if !s.done && !s.dropped && !s.n.gone() {
 			return false
 		}
 	}
-	if w.stage < len(w.plan.stages)-1 {
+	if w.stage < len(w.plan.stages)-1 || w.recovering || w.recoverAt > 0 && !w.recovered {
 		return false
 	}
 	settled := false
-	for _, n := range w.honest() {
-		if !n.up || n.storing || n.chain.Height != uint64(len(w.canon)) || len(n.staged) > 0 {
+	nodes := w.honest()
+	for _, n := range nodes {
+		if !n.up || n.apart || n.storing || n.chain.Head != nodes[0].chain.Head || n.chain.Epoch != w.town.now().Epoch() || n.chain.Unbegun() || len(n.staged) > 0 {
 			return false
 		}
 		if n.ctl != nil {
@@ -284,13 +334,13 @@ func (w *world) quiet() bool {
 func (w *world) why() error {
 	missing := 0
 	for _, s := range w.wishes {
-		if !s.done && !s.dropped {
+		if !s.done && !s.dropped && !s.n.gone() {
 			missing++
 		}
 	}
-	msg := fmt.Sprintf("no rest after healing: %d wishes unanswered, stage %d of %d, heights", missing, w.stage+1, len(w.plan.stages))
+	msg := fmt.Sprintf("no rest after healing: %d wishes unanswered, stage %d of %d, epoch %d, heights", missing, w.stage+1, len(w.plan.stages), w.town.now().Epoch())
 	for _, n := range w.nodes {
-		msg += fmt.Sprintf(" %d:%d", n.i, n.chain.Height)
+		msg += fmt.Sprintf(" %d:%d/%d", n.i, n.chain.Epoch, n.chain.Height)
 	}
 	for _, n := range w.nodes {
 		if n.ctl != nil {
@@ -308,9 +358,13 @@ func (w *world) heal() {
 	w.healed = true
 	clear(w.cut)
 	for _, n := range w.nodes {
-		if !n.up {
+		n.end.stall.Patience = 0
+		if !n.up && !n.away() {
 			n.boot()
 		}
+	}
+	if !w.plan.amnesia {
+		w.after(1000, w.recovers)
 	}
 }
 
@@ -406,14 +460,11 @@ func (w *world) partitions() {
 
 // directoryGrows makes a new version, which nodes learn of at different times.
 func (w *world) directoryGrows() {
-	if w.healed || w.dirTop >= 6 {
+	if w.healed || w.town.grown >= 6 {
 		return
 	}
-	w.dirTop++
-	v := w.dirTop
-	for _, n := range w.nodes {
-		w.after(int64(w.rng.IntN(1500)), func() { n.learnDirectory(v) })
-	}
+	w.town.grow()
+	w.town.spread()
 	w.after(int64(w.rng.IntN(2500)), w.directoryGrows)
 }
 
@@ -423,7 +474,7 @@ func (w *world) send(from, to *node, size int, arrive func()) {
 		w.after(0, arrive)
 		return
 	}
-	if w.cut[[2]int{from.i, to.i}] || !w.healed && w.rng.IntN(1000) < w.plan.loss {
+	if from.apart != to.apart || w.cut[[2]int{from.i, to.i}] || !w.healed && w.rng.IntN(1000) < w.plan.loss {
 		w.st.lost++
 		return
 	}
@@ -439,32 +490,11 @@ func (w *world) send(from, to *node, size int, arrive func()) {
 	for range times {
 		life := to.life
 		w.after(int64(1+w.rng.IntN(delay)), func() {
-			if to.up && to.life == life && !w.cut[[2]int{from.i, to.i}] {
+			if to.up && to.life == life && from.apart == to.apart && !w.cut[[2]int{from.i, to.i}] {
 				arrive()
 			}
 		})
 	}
-}
-
-// view is the fixed directory of all schedules: everybody but the last node is admitted from the start, the last one by version 1.
-type view struct {
-	w *world
-	v uint64
-}
-
-func (v view) Member(string, string) bool { return false }
-func (v view) Version() uint64            { return v.v }
-func (v view) HasAccount(string) bool     { return false }
-func (v view) Epochs(rooms.RoomID) []rooms.EpochRecord {
-	return nil
-}
-func (v view) Signs(string, rooms.NodeID) bool { return false }
-func (v view) Node(id rooms.NodeID) (rooms.NodeRecord, bool) {
-	n := v.w.byID[id]
-	if n == nil || n.i == len(v.w.nodes)-1 && len(v.w.nodes) > 1 && v.v < 1 {
-		return rooms.NodeRecord{}, false
-	}
-	return rooms.NodeRecord{ID: id}, true
 }
 
 // verify is the request check of all nodes: each signature is computed once in a schedule.
@@ -488,21 +518,4 @@ func (w *world) checkSig(s rooms.Signature, h rooms.Hash) bool {
 		w.goodSig[k] = ok
 	}
 	return ok
-}
-
-// checkDecision is Chain.Check with each signature computed once.
-func (w *world) checkDecision(c *rooms.Chain, d *rooms.Decision) error {
-	h := d.Header.Hash()
-	switch {
-	case d.Header.Room != c.Room || d.Header.Epoch != c.Epoch || d.Header.Height != c.Height+1 || d.Header.Prev != c.Head:
-		return fmt.Errorf("decision %d does not follow height %d", d.Header.Height, c.Height)
-	case len(d.Cert) < rooms.Quorum(len(c.Machine.Base().Controllers)):
-		return rooms.ErrNoQuorum
-	}
-	for i, s := range d.Cert {
-		if i > 0 && slices.Compare(d.Cert[i-1].Node[:], s.Node[:]) >= 0 || !slices.Contains(c.Machine.Base().Controllers, s.Node) || !w.checkSig(s, h) {
-			return rooms.ErrBadSignature
-		}
-	}
-	return d.CheckShape()
 }

@@ -110,7 +110,7 @@ type Log struct {
 
 // Check reads the disks of all nodes and reports what must not be: two nodes with different headers, requests or verdicts at one height,
 // certificates or results that an independent replay does not accept, live copies in another state than it, acknowledged requests that are
-// not there exactly once, anything said twice, talk of one user in another order than it was said, and occupants on nodes that do not run.
+// not there exactly once (but for what people left behind who had the room begin anew), epochs that the log does not follow, anything said twice, talk of one user in another order than it was said, and occupants on nodes that do not run.
 // The world must be at rest (see Settle). It returns the logs, the directory's first.
 func (w *World) Check() []Log {
 	w.t.Helper()
@@ -192,6 +192,7 @@ func (w *World) replay(l *Log, m rooms.Machine, dir *Log) {
 				return
 			}
 			view = dir.Machine.(*rooms.Directory).At(d.Header.Dir)
+			chain.Learn(dir.Machine.(*rooms.Directory).Now())
 		}
 		if err := chain.Check(d); err != nil {
 			w.t.Errorf("%s: height %d: %v", l.Name, i+1, err)
@@ -203,6 +204,9 @@ func (w *World) replay(l *Log, m rooms.Machine, dir *Log) {
 			return
 		}
 		l.Events = append(l.Events, events...)
+	}
+	if rest := chain.Ahead(); len(rest) > 0 {
+		w.t.Errorf("%s: the log ends at height %d of epoch %d, the directory has it in epoch %d from height %d on", l.Name, chain.Height, chain.Epoch, rest[0].Epoch, rest[0].Start)
 	}
 	for _, n := range w.live() {
 		r := n.Host().Get(l.ID)
@@ -275,7 +279,7 @@ func (w *World) checkWishes(logs []Log) {
 	list := w.Wishes()
 	slices.SortStableFunc(list, func(a, b Wish) int { return a.Asked.Compare(b.Asked) })
 	for _, wish := range list {
-		if wish.Err == nil && applied[wish.ID] != 1 {
+		if wish.Err == nil && applied[wish.ID] != 1 && (applied[wish.ID] > 0 || !leftBehind(logs, wish)) {
 			w.t.Errorf("%s: acknowledged to %s on %s at %v but %d times in the log: op %d %q", wish.Room, wish.User, wish.Node,
 				wish.Done.Sub(w.began), applied[wish.ID], wish.Op, wish.Text)
 		}
@@ -289,6 +293,16 @@ func (w *World) checkWishes(logs []Log) {
 		}
 		last[k] = wish
 	}
+}
+
+// leftBehind reports whether people had the room begin anew after a wish was acknowledged: what none of the nodes held that they could reach is lost then.
+func leftBehind(logs []Log, wish Wish) bool {
+	return slices.ContainsFunc(logs, func(l Log) bool {
+		return l.ID == wish.RoomID && slices.ContainsFunc(l.Events, func(ev rooms.Event) bool {
+			b, ok := ev.Body.(*rooms.Begin)
+			return ok && (b.By != "" || b.Proof != nil) && ev.Time >= wish.Done.UnixMilli()
+		})
+	})
 }
 
 // Leader returns the name of the node that leads a room, as its controllers see it, "" when none does or they differ.

@@ -55,5 +55,11 @@ func TestThreeOfFourAreGone(t *testing.T) {
 				}
 			}
 		}
+		w.Settle(3 * time.Minute)
+		for _, l := range w.Check() {
+			if !slices.ContainsFunc(l.Events, func(ev rooms.Event) bool { return ev.Op == rooms.OpBegin }) {
+				t.Errorf("%s does not tell that it began anew", l.Name)
+			}
+		}
 	})
 }

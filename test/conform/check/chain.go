@@ -3,6 +3,7 @@ package check
 import (
 	"bytes"
 	"fmt"
+	"slices"
 
 	"github.com/fxamacker/cbor/v2"
 )
@@ -10,6 +11,8 @@ import (
 // chain follows one room's log on one node.
 type chain struct {
 	id          []byte
+	epoch       uint64
+	height      uint64
 	head        []byte
 	time        int64
 	dir         uint64
@@ -19,21 +22,38 @@ type chain struct {
 	counters    map[string]uint64
 	seen        map[string]bool // ids of applied requests
 	messages    []Message
+	epochs      []epoch             // of the room, after the first, as the directory has them
+	begins      *epoch              // the one that it is in
+	line        []place             // by height-1
+	came        []epoch             // the epochs that were begun
+	recovery    []byte              // the directory only: the network's recovery key
 	founded     map[string]founding // the directory notes here what it founds; nil for other rooms
 }
 
-// room checks one room on all nodes that hold it, each by itself and all against each other.
-func (n *Network) room(disks []*disk, id []byte, f founding, founded map[string]founding) {
+// place is one height of a log: its epoch, and the header's hash.
+type place struct {
+	epoch uint64
+	hash  []byte
+}
+
+// room checks one room on all nodes that hold it, each by itself and all against each other. recovery is the network's key when it is the directory; then it
+// returns the rooms that were founded.
+func (n *Network) room(disks []*disk, id []byte, f founding, recovery []byte) map[string]founding {
 	out := &Room{Name: f.name, ID: text(id), Heights: map[string]uint64{}}
-	headers := map[uint64][]byte{} // header hash by height, as the first node tells it
-	first := map[uint64]string{}
+	type where struct{ epoch, height uint64 }
+	headers, first := map[where][]byte{}, map[where]string{} // hashes, as the first node tells them
+	lines := map[string]*chain{}
+	var best *chain
 	for _, d := range disks {
 		l, ok := d.rooms[string(id)]
 		if !ok {
 			continue
 		}
-		c := &chain{
-			id: id, head: id, controllers: f.controllers, counters: map[string]uint64{}, seen: map[string]bool{}, founded: founded,
+		c := &chain{id: id, epoch: 1, head: id, controllers: f.controllers, counters: map[string]uint64{}, seen: map[string]bool{}, recovery: recovery}
+		if f.rec != nil {
+			c.epochs = f.rec.epochs
+		} else {
+			c.founded = map[string]founding{}
 		}
 		for h := uint64(1); h <= uint64(len(l)); h++ {
 			raw, ok := l[h]
@@ -45,19 +65,64 @@ func (n *Network) room(disks []*disk, id []byte, f founding, founded map[string]
 				n.problem("%s: #%s height %d: %v", d.dir, f.name, h, err)
 				break
 			}
-			if other, known := headers[h]; known && !bytes.Equal(other, c.head) {
-				n.problem("FORK: #%s height %d: %s holds %s, %s holds %s", f.name, h, first[h], short(other), d.dir, short(c.head))
+			at := where{c.line[h-1].epoch, h}
+			if other, known := headers[at]; known && !bytes.Equal(other, c.head) {
+				n.problem("FORK: #%s height %d: %s holds %s, %s holds %s", f.name, h, first[at], short(other), d.dir, short(c.head))
 				break
 			} else if !known {
-				headers[h], first[h] = c.head, d.dir
+				headers[at], first[at] = c.head, d.dir
 			}
 			out.Heights[d.dir] = h
 		}
-		if out.Heights[d.dir] > out.Height {
-			out.Height, out.Messages = out.Heights[d.dir], c.messages
+		lines[d.dir] = c
+		if best == nil || c.decidedIn() > best.decidedIn() || c.decidedIn() == best.decidedIn() && c.height > best.height {
+			best = c
+		}
+	}
+	if best != nil {
+		out.Height, out.Epoch, out.Messages = best.height, best.decidedIn(), best.messages
+		for _, d := range disks {
+			if c := lines[d.dir]; c != nil {
+				n.compare(out, d.dir, c, best)
+			}
 		}
 	}
 	n.Rooms = append(n.Rooms, out)
+	if best == nil {
+		return nil
+	}
+	return best.founded
+}
+
+// decidedIn returns the epoch of the newest decision.
+func (c *chain) decidedIn() uint64 {
+	if len(c.line) == 0 {
+		return 1
+	}
+	return c.line[len(c.line)-1].epoch
+}
+
+// compare checks that a node's log is part of the best one, but for an end that people have left behind: above the place from which they had the room go on
+// in a later epoch. An epoch without people leaves nothing behind.
+func (n *Network) compare(out *Room, dir string, c, best *chain) {
+	for i := range c.line {
+		if i < len(best.line) && bytes.Equal(c.line[i].hash, best.line[i].hash) {
+			continue
+		}
+		height, epoch := uint64(i)+1, c.line[i].epoch
+		switch {
+		case best.leaves(height, epoch):
+			out.CutOff++
+		default:
+			n.problem("FORK: #%s: %s holds height %d of epoch %d, which is not in the room's history", out.Name, dir, height, epoch)
+			return
+		}
+	}
+}
+
+// leaves reports whether an epoch by people began below a height of an earlier one. Those of the directory are all by people.
+func (c *chain) leaves(height, earlier uint64) bool {
+	return slices.ContainsFunc(c.came, func(e epoch) bool { return e.number > earlier && e.start < height && (e.by != "" || c.founded != nil) })
 }
 
 // follow checks that the decision is the next step of the chain, and takes it.
@@ -74,13 +139,18 @@ func (c *chain) follow(height uint64, raw []byte) error {
 	if err := cbor.Unmarshal(d.Batch, &b); err != nil {
 		return fmt.Errorf("batch: %w", err)
 	}
+	if c.turn(h.Epoch); c.founded != nil && h.Epoch > c.epoch {
+		if err := c.rescued(&b); err != nil {
+			return err
+		}
+	}
 	switch {
 	case !bytes.Equal(h.Room, c.id):
 		return fmt.Errorf("the header is of room %s", short(h.Room))
 	case h.Height != height:
 		return fmt.Errorf("the header is of height %d", h.Height)
-	case h.Epoch != 1 || b.Epoch != 1:
-		return fmt.Errorf("epoch %d (batch %d), but only the first one can be here", h.Epoch, b.Epoch)
+	case h.Epoch != c.epoch || b.Epoch != c.epoch:
+		return fmt.Errorf("epoch %d (batch %d), but the room is in epoch %d here", h.Epoch, b.Epoch, c.epoch)
 	case !bytes.Equal(h.Prev, c.head):
 		return fmt.Errorf("the header follows %s, not %s", short(h.Prev), short(c.head))
 	case h.Time < c.time || h.Dir < c.dir:
@@ -99,11 +169,23 @@ func (c *chain) follow(height uint64, raw []byte) error {
 		return fmt.Errorf("the batch was made by %s, who controls nothing here", short(b.Leader))
 	}
 	hash := digest("warren/header/1", d.Header)
-	if err := c.certified(hash, d.Cert); err != nil {
-		return err
+	if !c.carries(hash) {
+		if err := certified(c.controllers, hash, d.Cert); err != nil {
+			return err
+		}
+		if e := c.ahead(); e != nil && e.by == "" && height > e.start {
+			return fmt.Errorf("it is certified in epoch %d, but the controllers began epoch %d without it", c.epoch, e.number)
+		}
+	}
+	if c.since == height && c.begins != nil {
+		if err := c.beginning(&b, d.Verdicts); err != nil {
+			return err
+		}
+		c.came = append(c.came, *c.begins)
 	}
 	prev := c.head
-	c.head, c.time, c.dir = hash, h.Time, h.Dir
+	c.height, c.head, c.time, c.dir = height, hash, h.Time, h.Dir
+	c.line = append(c.line, place{h.Epoch, hash})
 	for i, r := range b.Requests {
 		if err := c.request(height, prev, r, d.Verdicts[i], len(b.Requests)); err != nil {
 			return fmt.Errorf("request %d: %w", i+1, err)
@@ -113,11 +195,11 @@ func (c *chain) follow(height uint64, raw []byte) error {
 }
 
 // certified counts the distinct controllers whose signature on the header's hash verifies. All that is there must be good.
-func (c *chain) certified(hash []byte, cert []signature) error {
+func certified(controllers [][]byte, hash []byte, cert []signature) error {
 	good := map[string]bool{}
 	for _, s := range cert {
 		switch {
-		case !has(c.controllers, s.Node):
+		case !has(controllers, s.Node):
 			return fmt.Errorf("signed by %s, who does not control the room", short(s.Node))
 		case good[string(s.Node)]:
 			return fmt.Errorf("signed twice by %s", short(s.Node))
@@ -126,8 +208,8 @@ func (c *chain) certified(hash []byte, cert []signature) error {
 		}
 		good[string(s.Node)] = true
 	}
-	if want := quorum(len(c.controllers)); len(good) < want {
-		return fmt.Errorf("%d signatures, %d of %d controllers are needed", len(good), want, len(c.controllers))
+	if want := quorum(len(controllers)); len(good) < want {
+		return fmt.Errorf("%d signatures, %d of %d controllers are needed", len(good), want, len(controllers))
 	}
 	return nil
 }
@@ -142,6 +224,9 @@ func (c *chain) request(height uint64, prev, raw []byte, verdict byte, together 
 		return nil // without any effect: it may be anything, also one that was ordered before
 	}
 	id := r.id()
+	if r.Op == opBegin && r.Counter == 0 {
+		return c.begun(height, &r, id, verdict)
+	}
 	switch {
 	case !bytes.Equal(r.Room, c.id):
 		return fmt.Errorf("it is of room %s, but not void", short(r.Room))
@@ -168,8 +253,44 @@ func (c *chain) request(height uint64, prev, raw []byte, verdict byte, together 
 		return c.reconfigure(height, r.Body, together)
 	case opCreateRoom:
 		return c.found(prev, id, r.Body)
+	case opWitness, opNewEpoch:
+		return c.controlled(&r)
 	}
 	return nil
+}
+
+// begun checks the request that begins an epoch, which takes no counter. That it says what happened is checked with its decision.
+func (c *chain) begun(height uint64, r *request, id []byte, verdict byte) error {
+	switch {
+	case !bytes.Equal(r.Room, c.id) || !signed(r.Device, r.Sig, id):
+		return fmt.Errorf("the beginning of an epoch is of another room, or its signature does not verify")
+	case verdict != verdictOK:
+		return nil
+	case c.since != height || c.begins == nil || !has(c.controllers, r.Device):
+		return fmt.Errorf("an epoch is said to begin here, by %s", short(r.Device))
+	}
+	c.seq++
+	return nil
+}
+
+// controlled takes what the directory is told of a room's controllers.
+func (c *chain) controlled(r *request) error {
+	var room []byte
+	var parts []cbor.RawMessage
+	if err := cbor.Unmarshal(r.Body, &parts); err != nil || len(parts) < 2 {
+		return fmt.Errorf("what is said of a room's controllers makes no sense: %w", err)
+	}
+	if err := cbor.Unmarshal(parts[0], &room); err != nil {
+		return err
+	}
+	f, ok := c.founded[string(room)]
+	switch {
+	case !ok:
+		return fmt.Errorf("something is said of room %s, which nobody founded", short(room))
+	case r.Op == opWitness:
+		return f.rec.witness(r.Body)
+	}
+	return f.rec.newEpoch(r.Account, r.Device, r.Body)
 }
 
 func (c *chain) reconfigure(height uint64, body []byte, together int) error {
@@ -194,6 +315,6 @@ func (c *chain) found(prev, id, body []byte) error {
 		return err
 	}
 	room := digest("warren/room/1", list(prev, id))
-	c.founded[string(room)] = founding{r.Name, r.Controllers}
+	c.founded[string(room)] = founding{r.Name, r.Controllers, &record{now: r.Controllers, floorHead: room}}
 	return nil
 }

@@ -39,15 +39,16 @@ func (a *actor) wish(room []byte, op uint16, body any) (raw, id []byte) {
 // writer makes the log of one room, as honest nodes do.
 type writer struct {
 	room, head []byte
+	epoch      uint64
 	seq        uint64
 	log        log
 }
 
-func newWriter(room []byte) *writer { return &writer{room: room, head: room, log: log{}} }
+func newWriter(room []byte) *writer { return &writer{room: room, head: room, epoch: 1, log: log{}} }
 
 // decide appends a decision with applied requests, led by the first signer; change may spoil the header before it is signed.
 func (w *writer) decide(signers []*actor, change func(*header), requests ...[]byte) {
-	b := batch{Epoch: 1, Leader: signers[0].id()}
+	b := batch{Epoch: w.epoch, Leader: signers[0].id()}
 	for _, r := range requests {
 		b.Requests = append(b.Requests, r)
 	}
@@ -55,7 +56,7 @@ func (w *writer) decide(signers []*actor, change func(*header), requests ...[]by
 	verdicts := make([]byte, len(requests))
 	raw := encode(b)
 	h := header{
-		Room: w.room, Epoch: 1, Height: uint64(len(w.log)) + 1, Prev: w.head, Seq: w.seq, Payload: digest("warren/payload/1", raw),
+		Room: w.room, Epoch: w.epoch, Height: uint64(len(w.log)) + 1, Prev: w.head, Seq: w.seq, Payload: digest("warren/payload/1", raw),
 		Verdicts: digest("warren/verdicts/1", encode(verdicts)), State: make([]byte, 32),
 	}
 	if change != nil {

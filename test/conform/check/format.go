@@ -85,6 +85,56 @@ type (
 		Consents    cbor.RawMessage
 		Endorsed    cbor.RawMessage
 	}
+	witness struct {
+		_        struct{} `cbor:",toarray"`
+		Room     []byte
+		Decision []byte
+	}
+	newEpoch struct {
+		_          struct{} `cbor:",toarray"`
+		Room       []byte
+		Epoch      uint64
+		Statements []statement
+		Header     cbor.RawMessage
+		Cert       []signature
+		Carried    []cbor.RawMessage
+		Silent     cbor.RawMessage
+	}
+	statement struct {
+		_        struct{} `cbor:",toarray"`
+		Node     []byte
+		Epoch    uint64
+		For      string
+		Since    uint64
+		Height   uint64
+		Head     []byte
+		Header   cbor.RawMessage
+		Cert     []signature
+		Promises cbor.RawMessage
+		Sig      []byte
+	}
+	promise struct {
+		_      struct{} `cbor:",toarray"`
+		Height uint64
+		Header []byte
+		Change bool
+	}
+	begin struct {
+		_      struct{} `cbor:",toarray"`
+		Epoch  uint64
+		By     string
+		Silent uint32
+		Of     uint32
+		Proof  *rescue
+	}
+	rescue struct {
+		_           struct{} `cbor:",toarray"`
+		Epoch       uint64
+		Start       uint64
+		Head        []byte
+		Controllers [][]byte
+		Sig         []byte
+	}
 	say struct {
 		_    struct{} `cbor:",toarray"`
 		Kind uint8
@@ -99,7 +149,10 @@ type (
 const (
 	opSay         = 4
 	opReconfigure = 18
+	opBegin       = 19
 	opCreateRoom  = 69
+	opWitness     = 71
+	opNewEpoch    = 72
 
 	verdictOK    = 0
 	verdictVoid  = 1

@@ -23,7 +23,9 @@ type Message struct {
 type Room struct {
 	Name     string // without '#'; "" for the directory
 	ID       string
-	Height   uint64            // highest of all nodes
+	Height   uint64            // highest of all nodes in the newest epoch
+	Epoch    uint64            // the newest that anything was decided in
+	CutOff   int               // decisions on the disks of nodes that have not heard yet that people had the room go on from below them
 	Heights  map[string]uint64 // by data directory
 	Messages []Message
 }
@@ -121,6 +123,7 @@ func Nodes(dirs ...string) (*Network, error) {
 type founding struct {
 	name        string
 	controllers [][]byte
+	rec         *record // as the directory has it at its end; nil for the directory itself
 }
 
 func examine(disks []*disk) *Network {
@@ -136,8 +139,7 @@ func examine(disks []*disk) *Network {
 		}
 	}
 	directory := digest("warren/directory/1", encode(digest("warren/network/1", disks[0].genesis)))
-	founded := map[string]founding{string(directory): {"", [][]byte{g.Founder}}}
-	n.room(disks, directory, founded[string(directory)], founded)
+	founded := n.room(disks, directory, founding{controllers: [][]byte{g.Founder}}, g.Recovery)
 	ids := map[string]bool{}
 	for _, d := range disks {
 		for id := range d.rooms {
