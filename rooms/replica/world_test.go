@@ -141,14 +141,18 @@ func (w *world) grow(names ...string) {
 	}
 }
 
-// nodes starts n nodes, n1, n2, …, waits until as many of them control the directory as a network of that size has, and returns n1's host.
+// nodes starts n nodes, n1, n2, …, waits until as many of them control the directory as a network of that size has, and until raft knows them for good,
+// so that n1 is not needed any more. It returns n1's host.
 func (w *world) nodes(n int) *Host {
 	w.t.Helper()
 	h := w.start("n1")
 	for i := 2; i <= n; i++ {
 		w.grow(fmt.Sprint("n", i))
 	}
-	w.eventually("the directory has its controllers", time.Minute, func() bool { return len(h.Dir().Status().Controllers) == placement.Want(n) })
+	want := placement.Want(n)
+	w.eventually("the directory has its controllers", time.Minute, func() bool {
+		return len(h.Dir().Status().Controllers) == want && (want == 1 || sealed(h.Dir()))
+	})
 	return h
 }
 
