@@ -10,32 +10,11 @@ import (
 	"warren/node/store/storetest"
 )
 
-// syncCounter is a file system that counts syncs of files.
-type syncCounter struct {
-	store.FS
-	n *atomic.Int64
-}
-
-type countedFile struct {
-	store.File
-	n *atomic.Int64
-}
-
-func (fs syncCounter) Create(name string) (store.File, error) {
-	f, err := fs.FS.Create(name)
-	return countedFile{f, fs.n}, err
-}
-
-func (f countedFile) Sync() error {
-	f.n.Add(1)
-	return f.File.Sync()
-}
-
 func TestWhatNobodyWaitsForCostsNoSyncOfItsOwn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var syncs, answered atomic.Int64
 		o := storetest.NewDisk().Options()
-		o.FS = syncCounter{o.FS, &syncs}
+		o.FS = storetest.CountSyncs(o.FS, &syncs)
 		s, err := store.Open("/data", o)
 		if err != nil {
 			t.Fatal(err)

@@ -8,38 +8,16 @@ import (
 	"time"
 
 	"warren/node"
-	"warren/node/store"
 )
-
-// countingFS is the machine's file system, and counts the syncs of log files.
-type countingFS struct {
-	store.OS
-	syncs *atomic.Uint64
-}
-
-type countingFile struct {
-	store.File
-	syncs *atomic.Uint64
-}
-
-func (fs countingFS) Create(name string) (store.File, error) {
-	f, err := fs.OS.Create(name)
-	return countingFile{f, fs.syncs}, err
-}
-
-func (f countingFile) Sync() error {
-	f.syncs.Add(1)
-	return f.File.Sync()
-}
 
 // meter reads what a span of a benchmark costs all nodes together. The nodes share this process, so its processor time is theirs: other load
 // on the machine lengthens the span and leaves the processor time nearly as it is.
 type meter struct {
 	nodes  []*node.Node
-	syncs  *atomic.Uint64
+	syncs  *atomic.Int64
 	began  time.Time
 	cpu    time.Duration
-	synced uint64
+	synced int64
 	sent   []traffic // of each node, when the span began
 }
 

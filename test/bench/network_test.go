@@ -14,6 +14,7 @@ import (
 	"warren/node"
 	"warren/node/config"
 	"warren/node/store"
+	"warren/node/store/storetest"
 	"warren/rooms"
 	"warren/rooms/placement"
 	"warren/rooms/replica"
@@ -28,7 +29,7 @@ const (
 // network is nodes in this process, with stores on the disk and libp2p over loopback.
 type network struct {
 	nodes []*node.Node
-	syncs atomic.Uint64 // of the log files of all nodes
+	syncs atomic.Int64 // of the log files of all nodes
 }
 
 // newNetwork returns count nodes of which as many as should control the directory.
@@ -78,7 +79,7 @@ func (w *network) start(ctx context.Context, b *testing.B, number int, link stri
 		return nil, err
 	}
 	open := func() (node.Parts, error) {
-		s, err := store.Open(string(cfg.Node.Data), store.Options{FS: countingFS{syncs: &w.syncs}})
+		s, err := store.Open(string(cfg.Node.Data), store.Options{FS: storetest.CountSyncs(store.OS{}, &w.syncs)})
 		return node.Parts{Key: key, Store: s}, err
 	}
 	if link != "" {
