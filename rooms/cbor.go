@@ -56,15 +56,22 @@ var ErrNotCanonical = errors.New("not the canonical encoding")
 // longer than need be, maps out of order, null for a whole value, and ids that are too short or too long (the decoder would pad or cut them).
 // v must point to a zero value.
 func Unmarshal(data []byte, v any) error {
+	if known, good := readByHand(data, v); good {
+		return nil
+	} else if known {
+		return fmt.Errorf("decode: %w", ErrNotCanonical)
+	}
+	return unmarshal(data, v)
+}
+
+// unmarshal is Unmarshal by the library.
+func unmarshal(data []byte, v any) error {
 	if err := decMode.Unmarshal(data, v); err != nil {
 		return fmt.Errorf("decode: %w", err)
 	}
-	again, ok := byHand(v)
-	if !ok {
-		var err error
-		if again, err = encMode.Marshal(v); err != nil {
-			return fmt.Errorf("decode: %w", err)
-		}
+	again, err := encMode.Marshal(v)
+	if err != nil {
+		return fmt.Errorf("decode: %w", err)
 	}
 	if !bytes.Equal(again, data) {
 		return fmt.Errorf("decode: %w", ErrNotCanonical)

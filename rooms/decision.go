@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 
+	"warren/rooms/canon"
 	"warren/rooms/errs"
 )
 
@@ -49,12 +50,13 @@ func (b *Batch) Mark(room RoomID) Mark {
 	}
 	return Mark{
 		Room: room, Epoch: b.Epoch, Term: b.Term, Height: b.Height, Time: b.Time, Dir: b.Dir, Leader: b.Leader,
-		Requests: hashBytes("warren/requests-in-batch/1", appendList(buf[:0], ids, appendHash)), Sig: b.Sig,
+		Requests: hashBytes("warren/requests-in-batch/1", canon.AppendList(buf[:0], ids, appendHash)), Sig: b.Sig,
 	}
 }
 
 func (m Mark) hash() Hash {
-	return hashOf("warren/batch/2", []any{m.Room, m.Epoch, m.Term, m.Height, m.Time, m.Dir, m.Leader, m.Requests})
+	var buf [batchFrame]byte
+	return hashBytes("warren/batch/2", appendMark(buf[:0], &m))
 }
 
 // OK reports whether Leader signed it.

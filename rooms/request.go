@@ -4,6 +4,7 @@ import (
 	"crypto/ed25519"
 
 	"warren/perms"
+	"warren/rooms/canon"
 )
 
 // Request is a signed wish to change a room. It is immutable once signed.
@@ -29,7 +30,7 @@ const unsignedSize = 192
 // ID is the hash that the author signs; what comes of the request is known by it for ever.
 func (r *Request) ID() Hash {
 	var buf [unsignedSize]byte
-	body := hashBytes("warren/body/1", appendBytes(buf[:0], r.Body))
+	body := hashBytes("warren/body/1", canon.AppendBytes(buf[:0], r.Body))
 	return hashBytes("warren/request/1", appendUnsigned(buf[:0], r, &body))
 }
 

@@ -160,7 +160,7 @@ func (c *Controller) decode(from rooms.NodeID, msg []byte) error {
 		return blame(Garbage, fmt.Errorf("step: a message of %d bytes is too large", len(msg)))
 	}
 	var e envelope
-	if err := rooms.Unmarshal(msg, &e); err != nil {
+	if err := e.decode(msg); err != nil {
 		return blame(Garbage, fmt.Errorf("step: %w", err))
 	}
 	return c.receive(from, &e)

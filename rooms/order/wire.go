@@ -108,7 +108,7 @@ const forced = "CampaignTransfer"
 // send queues a message for after the next storing.
 func (c *Controller) send(to rooms.NodeID, e *envelope) {
 	e.Version, e.Ended = version, c.chain.Epoch-1
-	c.outbox = append(c.outbox, Message{To: to, Data: rooms.Marshal(e)})
+	c.outbox = append(c.outbox, Message{To: to, Data: e.encode()})
 }
 
 func (c *Controller) sendAll(to []rooms.NodeID, e *envelope) {
@@ -119,7 +119,7 @@ func (c *Controller) sendAll(to []rooms.NodeID, e *envelope) {
 			continue
 		}
 		if data == nil {
-			data = rooms.Marshal(e)
+			data = e.encode()
 		}
 		c.outbox = append(c.outbox, Message{To: n, Data: data})
 	}
@@ -145,7 +145,8 @@ func (c *Controller) outgoing(m *pb.Message) (Message, bool) {
 		}
 		r.Snapshot = &snap
 	}
-	return Message{To: to.Node, Data: rooms.Marshal(&envelope{Version: version, Raft: r, Ended: c.chain.Epoch - 1})}, true
+	e := envelope{Version: version, Raft: r, Ended: c.chain.Epoch - 1}
+	return Message{To: to.Node, Data: e.encode()}, true
 }
 
 // receive takes a decoded envelope.

@@ -102,5 +102,5 @@ func decode[T any](data []byte) (v T, ok bool) {
 
 // tell sends a frame of this room to another node. It never blocks; false: the frame is lost.
 func (r *Replica) tell(to rooms.NodeID, kind uint8, data []byte) bool {
-	return r.h.cfg.Net.Send(to, rooms.Marshal(frame{Room: r.id, Kind: kind, Data: data}))
+	return r.h.cfg.Net.Send(to, encodeFrame(r.id, kind, data))
 }

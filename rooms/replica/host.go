@@ -168,17 +168,17 @@ func (h *Host) tick() {
 }
 
 // Frame takes a frame from another node; it never blocks. It wakes a parked room. Frames of rooms that this node does not hold are dropped; a
-// recruitment by one of the room's controllers has the room opened, and is repeated.
+// recruitment by one of the room's controllers has the room opened, and is repeated. data must not change any more.
 func (h *Host) Frame(from rooms.NodeID, data []byte) {
-	var f frame
-	if rooms.Unmarshal(data, &f) != nil {
+	f, ok := decodeFrame(data)
+	if !ok {
 		return
 	}
 	in := inFrame{from, f}
 	if r := h.Get(f.Room); r != nil && r.put(in) {
 		return
 	}
-	ok := false
+	ok = false
 	if f.Kind == frameRecruit {
 		h.Directory(func(d *rooms.Directory) { ok = slices.Contains(d.Rooms[f.Room].Now, from) })
 	}

@@ -46,8 +46,11 @@ type inbox struct {
 	ended   bool
 	frames  []inFrame
 	calls   []func()
-	waiting map[rooms.NodeID]int // frames by sender
+	waiting map[rooms.NodeID]int // frames by sender; nil: fewer than crowd wait, and nobody can have too many among them
 }
+
+// crowd is how many frames wait before they are counted by sender.
+const crowd = senderFrames / 2
 
 func newInbox() inbox { return inbox{ready: make(chan struct{}, 1)} }
 
@@ -70,11 +73,16 @@ func (r *Replica) put(f inFrame) bool {
 		r.dropped.Add(1)
 		return true
 	}
-	if r.in.waiting == nil {
-		r.in.waiting = map[rooms.NodeID]int{}
-	}
 	r.in.frames = append(r.in.frames, f)
-	r.in.waiting[f.from]++
+	switch {
+	case r.in.waiting != nil:
+		r.in.waiting[f.from]++
+	case len(r.in.frames) >= crowd:
+		r.in.waiting = map[rooms.NodeID]int{}
+		for i := range r.in.frames {
+			r.in.waiting[r.in.frames[i].from]++
+		}
+	}
 	r.in.wake()
 	return true
 }
@@ -106,11 +114,14 @@ func (r *Replica) unqueue(turn int) (frames []inFrame, calls []func()) {
 	for i := range frames {
 		f := &frames[i]
 		r.h.load.add(f.from, -f.cost())
+		if r.in.waiting == nil {
+			continue
+		}
 		if r.in.waiting[f.from]--; r.in.waiting[f.from] <= 0 {
 			delete(r.in.waiting, f.from)
 		}
 	}
-	if len(r.in.frames) == 0 {
+	if len(r.in.frames) < crowd {
 		r.in.waiting = nil
 	}
 	if len(r.in.frames)+len(r.in.calls) > 0 {

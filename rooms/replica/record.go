@@ -24,7 +24,7 @@ func raftKey(room rooms.RoomID, kind byte, index uint64) []byte {
 
 // recordChanges turns a controller's record into steps of a write that add up to what order.Restored.Apply does.
 func recordChanges(room rooms.RoomID, rec *order.Record) []Change {
-	value := rooms.Marshal(rec)
+	value := rec.Encode()
 	put := func(kind byte, index uint64) Change {
 		return Change{Table: Raft, Key: raftKey(room, kind, index), Value: value}
 	}

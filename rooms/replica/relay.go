@@ -42,7 +42,7 @@ func (r *Replica) push(data []byte) {
 	if len(r.subs) == 0 {
 		return
 	}
-	f := rooms.Marshal(frame{Room: r.id, Kind: framePush, Data: data})
+	f := encodeFrame(r.id, framePush, data)
 	for n := range r.subs {
 		r.h.cfg.Net.Send(n, f)
 	}

@@ -2,8 +2,10 @@ package replica
 
 import (
 	"encoding/binary"
+	"math"
 
 	"warren/rooms"
+	"warren/rooms/canon"
 	"warren/rooms/errs"
 )
 
@@ -34,6 +36,24 @@ type frame struct {
 	Room rooms.RoomID
 	Kind uint8
 	Data []byte
+}
+
+// encodeFrame is rooms.Marshal of a frame, by hand: it is around all that travels.
+func encodeFrame(room rooms.RoomID, kind uint8, data []byte) []byte {
+	dst := canon.AppendArray(make([]byte, 0, len(data)+48), 3)
+	dst = canon.AppendID(dst, (*[32]byte)(&room))
+	dst = canon.AppendUint(dst, uint64(kind))
+	return canon.AppendBytes(dst, data)
+}
+
+// decodeFrame is rooms.Unmarshal of a frame, but for its data, which stay a part of the encoding.
+func decodeFrame(data []byte) (f frame, ok bool) {
+	r := canon.NewReader(data)
+	r.Fields(3)
+	r.ID((*[32]byte)(&f.Room))
+	f.Kind = uint8(r.Uint(math.MaxUint8))
+	f.Data = r.View()
+	return f, r.Done()
 }
 
 type answer struct {

@@ -20,6 +20,7 @@ func left() map[string][]string {
 func inner() map[string][]string {
 	return map[string][]string{
 		"rooms/errs":      {"rooms/order", "rooms/placement"}, // nothing pure may import rooms/replica anyway
+		"rooms/canon":     {"rooms/order", "rooms/placement"},
 		"rooms/placement": {"rooms/order"},
 		"bridge/irc":      {"bridge/xmpp", "bridge/web"},
 		"bridge/xmpp":     {"bridge/irc", "bridge/web"},
@@ -53,7 +54,7 @@ func homes() map[string][]string {
 // pure lists the packages that are functions of their arguments alone.
 func pure() []string {
 	return []string{
-		"perms", "rooms", "rooms/errs", "rooms/placement", "rooms/seal", "rooms/archive", "rooms/order", "search/query", "search/index", "bridge/names", "node/bootstrap/invite",
+		"perms", "rooms", "rooms/canon", "rooms/errs", "rooms/placement", "rooms/seal", "rooms/archive", "rooms/order", "search/query", "search/index", "bridge/names", "node/bootstrap/invite",
 	}
 }
 
