@@ -151,10 +151,25 @@ func describeSettings(b *rooms.Configure) string {
 			parts = append(parts, fmt.Sprintf("%d controllers", *b.Controllers))
 		}
 	}
+	if b.Retention != nil {
+		if *b.Retention == 0 {
+			parts = append(parts, "what is said is kept for ever")
+		} else {
+			parts = append(parts, "what is said is kept for "+Days(*b.Retention))
+		}
+	}
 	if len(parts) == 0 {
 		return "changed no setting"
 	}
 	return "set: " + strings.Join(parts, "; ")
+}
+
+// Days is a number of days in words.
+func Days(n uint16) string {
+	if n == 1 {
+		return "1 day"
+	}
+	return fmt.Sprintf("%d days", n)
 }
 
 func describeGrant(ev *rooms.Event, b *rooms.Grant) string {

@@ -44,6 +44,8 @@ func TestDescribe(t *testing.T) {
 		{rooms.OpPardon, &rooms.Pardon{Who: "bob"}, nil, `alice lifted the sanctions of bob`},
 		{rooms.OpKick, &rooms.Kick{Nick: "bob", Reason: "why"}, nil, `alice removed bob from the room: why`},
 		{rooms.OpInvite, &rooms.Invite{Who: "@staff"}, nil, `alice invited group staff`},
+		{rooms.OpConfigure, &rooms.Configure{Retention: ptr(uint16(30))}, nil, `alice set: what is said is kept for 30 days`},
+		{rooms.OpConfigure, &rooms.Configure{Retention: ptr(uint16(0))}, nil, `alice set: what is said is kept for ever`},
 		{rooms.OpReconfigure, &rooms.Reconfigure{Controllers: []rooms.NodeID{n1, n2}}, nil, `the room's controllers are now ` + n1.Short() + `, ` + n2.Short()},
 		{rooms.OpBegin, &rooms.Begin{Epoch: 2, Of: 4}, nil, `the room's controllers disagreed and began anew (epoch 2): nothing that was acknowledged is lost`},
 		{rooms.OpBegin, &rooms.Begin{Epoch: 3, By: "bob", Silent: 3, Of: 4}, nil, `bob recovered the room (epoch 3): 3 of its 4 controllers did not answer, so what was said last before this may be lost`},

@@ -75,7 +75,8 @@ type machineObject struct {
 //	leave                  gone is there when the person is out for good; reason
 //	invite                 who
 //	subject                subject: the new text, empty when it was taken away
-//	configure              set {topic_lock, secret, moderated, invite_only: bool; limit: number; key: whether there is one; title}
+//	configure              set {topic_lock, secret, moderated, invite_only: bool; limit: number; key: whether there is one; title;
+//	                       controllers: number; retention: days, 0 for ever}
 //	node-gone              node; gone: nicks
 //	reconfigure            controllers: node ids
 //
@@ -210,6 +211,9 @@ func settings(b *rooms.Configure) map[string]any {
 	}
 	if b.Controllers != nil {
 		set["controllers"] = *b.Controllers
+	}
+	if b.Retention != nil {
+		set["retention"] = *b.Retention
 	}
 	return set
 }

@@ -22,6 +22,9 @@ func (s *State) configure(ctx *context, r *Request, b *Configure) (errs.Kind, *E
 	if n := b.Controllers; n != nil && *n != 0 && (*n < 3 || *n > MaxControllers) {
 		return errs.Invalid, nil
 	}
+	if n := b.Retention; n != nil && *n != 0 && (*n < MinRetention || *n > MaxRetention) {
+		return errs.Invalid, nil
+	}
 	acl := toggled(toggled(s.ACL, perms.Say, b.Moderated), perms.Enter|perms.Read, b.InviteOnly)
 	if len(acl) > perms.MaxEntries {
 		return errs.Quota, nil
@@ -32,6 +35,10 @@ func (s *State) configure(ctx *context, r *Request, b *Configure) (errs.Kind, *E
 	set(&s.Set.Key, b.Key)
 	set(&s.Set.Title, b.Title)
 	set(&s.Set.Controllers, b.Controllers)
+	if b.Retention != nil {
+		s.Set.Forgotten = s.Set.Gone(ctx.time)
+		s.Set.Retention = *b.Retention
+	}
 	s.ACL = acl
 	return errs.OK, &Event{}
 }

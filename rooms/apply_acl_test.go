@@ -34,6 +34,9 @@ func TestConfigure(t *testing.T) {
 	if len(st.Set.Key) != 0 {
 		t.Error("nil did not remove the password")
 	}
+	for _, n := range []uint16{MaxRetention + 1, 65535} {
+		w.refused(errs.Invalid, alice, &Configure{Secret: ptr(true), Retention: ptr(n)})
+	}
 	w.must(w.room, carol, &Enter{}) // 2^31 places are many, on machines of 32 bits too
 }
 
@@ -120,5 +123,34 @@ func TestAPardonLiftsAllSanctionsOfAGuestWhoBroughtOneAlong(t *testing.T) {
 	w.must(w.room, alice, &Pardon{Who: guest("zoe", "n3")})
 	if n := len(w.state().Sanctions); n != 0 {
 		t.Errorf("%d sanctions are left", n)
+	}
+}
+
+// TestRetention: what a room once allowed to be let go may be gone for ever, whatever it decides later.
+func TestRetention(t *testing.T) {
+	w := newWorld(t)
+	st := w.state()
+	set := func(days uint16) int64 {
+		t.Helper()
+		return w.must(w.room, alice, &Configure{Retention: ptr(days)}).Time
+	}
+	if st.Set.Gone(1<<50) != 0 {
+		t.Error("a new room lets something go")
+	}
+	began := set(30)
+	if got := st.Set.Gone(began + 31*day); got != began+day {
+		t.Errorf("after 31 days all before %d may be gone, of a room that was set at %d", got, began)
+	}
+	then := set(2)
+	if got := st.Set.Gone(then); got != then-2*day {
+		t.Errorf("of two days, at %d: %d", then, got)
+	}
+	last := set(0)
+	if got := st.Set.Gone(last + 100*day); got != last-2*day {
+		t.Errorf("what was gone at %d, by then all before %d, has become all before %d", last, last-2*day, got)
+	}
+	set(30)
+	if got := st.Set.Gone(last + day); got != last-2*day {
+		t.Errorf("a longer time brought back what was gone: %d", got)
 	}
 }

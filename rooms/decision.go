@@ -193,6 +193,28 @@ type Decision struct {
 	Cert     Certificate
 }
 
+// CheckAuthors reports whether every request that the decision does not call void is signed by its device, which may speak for its author in that
+// version of the directory. It is what can be told of a decision without the state that it was judged by.
+func (d *Decision) CheckAuthors(dir View, verify Verifier) error {
+	for i := range d.Batch.Requests {
+		r := &d.Batch.Requests[i]
+		if d.Verdicts.At(i) != errs.Void && (r.Room != d.Header.Room || !verify(r, r.ID()) || !mayAuthor(dir, r)) {
+			return fmt.Errorf("decision %d: request %d is not its author's", d.Header.Height, i)
+		}
+	}
+	return nil
+}
+
+// Marks reports whether the decision changes who orders the room, or begins an epoch: whoever follows the log downwards (Descent) needs it, however
+// old it is, and so does who wants to know what befell the room.
+func (d *Decision) Marks() bool {
+	if len(d.Batch.Requests) != 1 || d.Verdicts.At(0) != errs.OK {
+		return false
+	}
+	op := d.Batch.Requests[0].Op
+	return op == OpReconfigure || op == OpBegin
+}
+
 // CheckShape reports whether the parts of the decision belong together: payload and verdict hashes, and one verdict a request.
 // It checks no signature.
 func (d *Decision) CheckShape() error {

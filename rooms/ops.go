@@ -105,6 +105,8 @@ type (
 		// Controllers is how many nodes are to order the room: 0 (as the network's size says), or 3 to MaxControllers. Two bear no fault and
 		// freeze sooner than one.
 		Controllers *uint8
+		// Retention is for how many days what is decided is kept: 0 (for ever), or MinRetention to MaxRetention.
+		Retention *uint16
 	}
 	// Grant changes one ACL entry of the room, or of an object.
 	Grant struct {

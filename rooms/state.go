@@ -13,23 +13,26 @@ import (
 
 // Limits of one room. A request that would exceed one is refused with errs.TooLarge or errs.Quota.
 const (
-	MaxName        = 64        // bytes of a nick, room or object name
-	MaxText        = 16 << 10  // bytes of one message
-	MaxSubject     = 1 << 10   // bytes
-	MaxReason      = 512       // bytes
-	MaxDocument    = 64 << 10  // bytes of one document; larger things are blobs
-	MaxObjects     = 4096      // objects of one room
-	MaxObjectBytes = 8 << 20   // bytes of all documents of one room: every replica holds them in memory
-	MaxOccupants   = 10_000    // occupants of one room
-	MaxTags        = 32        // tags of one thing
-	MaxTag         = 64        // bytes of one tag
-	MaxTalkTags    = 4094      // bytes of all client-only tags of one message (IRCv3 message-tags)
-	MaxInvited     = 512       // open invitations; the oldest makes way
-	MaxRealName    = 256       // bytes
-	MaxPrincipal   = 256       // bytes of a principal that a request names
-	MaxObjectACL   = 32        // entries of one object's ACL: there may be MaxObjects of them in every replica's memory
-	maxTalkExt     = 8 << 10   // bytes of what XMPP clients send beside the body
-	emptyLife      = 10 * 60e3 // ms a temporary room outlives its last occupant
+	MaxName        = 64          // bytes of a nick, room or object name
+	MaxText        = 16 << 10    // bytes of one message
+	MaxSubject     = 1 << 10     // bytes
+	MaxReason      = 512         // bytes
+	MaxDocument    = 64 << 10    // bytes of one document; larger things are blobs
+	MaxObjects     = 4096        // objects of one room
+	MaxObjectBytes = 8 << 20     // bytes of all documents of one room: every replica holds them in memory
+	MaxOccupants   = 10_000      // occupants of one room
+	MaxTags        = 32          // tags of one thing
+	MaxTag         = 64          // bytes of one tag
+	MaxTalkTags    = 4094        // bytes of all client-only tags of one message (IRCv3 message-tags)
+	MaxInvited     = 512         // open invitations; the oldest makes way
+	MaxRealName    = 256         // bytes
+	MaxPrincipal   = 256         // bytes of a principal that a request names
+	MaxObjectACL   = 32          // entries of one object's ACL: there may be MaxObjects of them in every replica's memory
+	maxTalkExt     = 8 << 10     // bytes of what XMPP clients send beside the body
+	emptyLife      = 10 * 60e3   // ms a temporary room outlives its last occupant
+	MinRetention   = 1           // days that a room keeps its log at least: who comes back after a night finds what was said
+	MaxRetention   = 36_500      // days: who wants more keeps everything
+	day            = 24 * 3600e3 // ms
 )
 
 // Kind is the kind of an object.
@@ -113,6 +116,20 @@ type Settings struct {
 	Title     string
 	// Controllers is how many the room asks for, up to MaxControllers; 0: as the size of the network says.
 	Controllers uint8
+	// Retention is how many days copies keep what was decided; 0: for ever. It is no deadline that everybody must meet: a copy lets go in steps of
+	// some hundred decisions, always keeps the newest, and who keeps more than that does no harm.
+	Retention uint16
+	// Forgotten is the time (ms) of which settings of the past allowed copies to let go all that is older; what is lost does not come back when
+	// the room decides to keep it.
+	Forgotten int64
+}
+
+// Gone returns the time (ms since the Unix epoch) before which a copy may have let go what was decided, at now; 0: it must have everything.
+func (s *Settings) Gone(now int64) int64 {
+	if s.Retention == 0 {
+		return s.Forgotten
+	}
+	return max(s.Forgotten, now-int64(s.Retention)*day)
 }
 
 // State is a room as it stands after a decision. Read it freely, change it only through a Chain.

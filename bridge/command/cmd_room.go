@@ -23,6 +23,10 @@ func roomCommands() []*command {
 			name: "room controllers", args: "N", help: "asks for 3 to 7 nodes to order the room, as far as there are; 0: as many as the network's size says",
 			right: perms.Manage, room: inRoom, min: 1, max: 1, run: roomControllers,
 		},
+		{
+			name: "room retention", args: "DAYS|keep", help: "how long what was said is kept, like 30d; older talk is deleted everywhere, for ever. keep: for ever",
+			right: perms.Manage, room: inRoom, min: 1, max: 1, run: roomRetention,
+		},
 		{name: "room keep", help: "makes a temporary room permanent", right: perms.Manage, room: inRoom, run: roomKeep},
 		grant("room grant", "WHO RIGHTS [THING]", "gives rights, like write,delete, to a person, everyone, or registered (all with an account)",
 			func(b *rooms.Grant, r perms.Rights) { b.Allow = r }),
@@ -71,6 +75,9 @@ func roomInfo(c *call) bridge.Reply {
 		}
 		if n := st.Set.Controllers; n > 0 {
 			d.Settings = append(d.Settings, fmt.Sprintf("%d controllers", n))
+		}
+		if n := st.Set.Retention; n > 0 {
+			d.Settings = append(d.Settings, "keeps its log for "+bridge.Days(n))
 		}
 		for _, e := range st.ACL {
 			r := RightInfo{Who: bridge.People(e.Who)}
@@ -125,6 +132,25 @@ func roomControllers(c *call) bridge.Reply {
 		line = fmt.Sprintf("#%s has as many controllers as the network's size says", c.seat.Name())
 	}
 	return told(map[string]any{"room": "#" + c.seat.Name(), "controllers": n}, line)
+}
+
+func roomRetention(c *call) bridge.Reply {
+	n := uint64(0)
+	if rooms.Fold(c.args[0]) != "keep" {
+		var err error
+		n, err = strconv.ParseUint(strings.TrimSuffix(rooms.Fold(c.args[0]), "d"), 10, 16)
+		if err != nil || n < rooms.MinRetention || n > rooms.MaxRetention {
+			return failed(fmt.Sprintf("for how many days? %d to %d, like 30d, or keep", rooms.MinRetention, rooms.MaxRetention), "usage: "+c.cmd.usage())
+		}
+	}
+	if r, ok := c.do(&rooms.Configure{Retention: new(uint16(n))}); !ok {
+		return r
+	}
+	line := fmt.Sprintf("#%s keeps what is said for %s; what is older is deleted bit by bit", c.seat.Name(), bridge.Days(uint16(n)))
+	if n == 0 {
+		line = fmt.Sprintf("#%s keeps what is said for ever, from now on", c.seat.Name())
+	}
+	return told(map[string]any{"room": "#" + c.seat.Name(), "retention": n}, line)
 }
 
 func roomKeep(c *call) bridge.Reply {

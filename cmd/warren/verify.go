@@ -64,6 +64,8 @@ type verifyInfo struct {
 	NetworkName string   `json:"networkName"`
 	Room        string   `json:"room"` // id
 	Name        string   `json:"name"`
+	From        uint64   `json:"from"` // lowest height in the file
+	Base        uint64   `json:"base"` // height from whose state on the log was run; 0: from the founding
 	Height      uint64   `json:"height"`
 	Epoch       uint64   `json:"epoch"`
 	Head        string   `json:"head"`
@@ -82,7 +84,7 @@ type verifyInfo struct {
 
 func reportInfo(r *archive.Report) verifyInfo {
 	return verifyInfo{
-		Network: r.Network.String(), NetworkName: r.Genesis.Name, Room: r.Room.String(), Name: r.Name, Height: r.Height, Epoch: r.Epoch, Head: r.Head.String(),
+		Network: r.Network.String(), NetworkName: r.Genesis.Name, Room: r.Room.String(), Name: r.Name, From: r.From, Base: r.Base, Height: r.Height, Epoch: r.Epoch, Head: r.Head.String(),
 		Directory: r.Directory, Events: r.Events, Refused: r.Refused, Signatures: r.Signatures, Changes: r.Changes, Rights: r.Rights, Digests: r.Digests,
 		Founded: r.Founded, Time: r.Time, Controllers: texts(r.Controllers), Closed: r.Closed,
 	}
@@ -106,16 +108,30 @@ func (c *call) printReport(path string, r *archive.Report, sure bool) {
   header       %s
   controllers  %s
 
-It proves:
+`, path, r.Name, r.Genesis.Name, r.Network, r.Room, when(r.Founded), r.Height, r.Epoch, when(r.Time), end, r.Head, strings.Join(list, " "))
+	if r.Base == 0 {
+		fmt.Fprintf(c.out, `It proves:
 - This is a history of #%s in this network, from its founding to height %d, without a gap.
 - A quorum of the controllers in force signed each of its %d decisions (%d signatures; %d changes of controllers), and each of the %d of the directory.
 - Each of its %d events was asked for by a key that the directory let speak for its author then. %d requests were refused, and changed nothing.
 - Who had which right when (%d changes), and the state at the end: worked out anew here, it is the one in the file, and the one in the %d digests that were signed.
 
 It does not prove:
-- That this is all: nobody outside can tell whether there is more after height %d.
-`, path, r.Name, r.Genesis.Name, r.Network, r.Room, when(r.Founded), r.Height, r.Epoch, when(r.Time), end, r.Head, strings.Join(list, " "),
-		r.Name, r.Height, r.Height, r.Signatures, r.Changes, r.Directory, r.Events, r.Refused, r.Rights, r.Digests, r.Height)
+`, r.Name, r.Height, r.Height, r.Signatures, r.Changes, r.Directory, r.Events, r.Refused, r.Rights, r.Digests)
+	} else {
+		fmt.Fprintf(c.out, `The room keeps its log for some time only. It proves:
+- This is a history of #%s in this network, from height %d to height %d, without a gap.
+- A quorum of the controllers signed each of its decisions (%d signatures; %d changes of controllers), and each of the %d of the directory.
+- What was asked for in it was asked for by keys that the directory let speak for their authors then. %d requests were refused.
+- The state at height %d is the one that the controllers signed. From there on who had which right, and the state at the end, are worked out anew here:
+  it is the one in the file.
+
+It does not prove:
+- What was before height %d: it is not in the file. %d events had happened in the room until its end.
+- That what was asked for from height %d to %d was rightly granted or refused: for that there are only the controllers' signatures.
+`, r.Name, r.From, r.Height, r.Signatures, r.Changes, r.Directory, r.Refused, r.Base, r.From, r.Events, r.From, r.Base)
+	}
+	fmt.Fprintf(c.out, "- That this is all: nobody outside can tell whether there is more after height %d.\n", r.Height)
 	if !sure {
 		fmt.Fprintln(c.out, "- That the network is the one you mean: compare its id with one that you have from elsewhere, or give it by --network.")
 	}

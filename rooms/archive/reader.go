@@ -16,7 +16,8 @@ import (
 type Record struct {
 	Kind     Kind
 	Offset   int64           // of its first byte in the file
-	Decision *rooms.Decision // KindDirectory, KindRoom: decoded, but nothing of it is checked
+	Decision *rooms.Decision // KindDirectory, KindRoom, KindPast: decoded, but nothing of it is checked
+	Proof    *rooms.Proof    // KindProof: the same
 	Bytes    []byte          // the record's body, encoded
 }
 
@@ -28,7 +29,8 @@ type Reader struct {
 	at   int64 // bytes read
 	head Head
 	dirs uint64 // decisions of the directory read
-	room uint64 // of the room
+	past uint64 // of the room's past
+	room uint64 // height of the room's last one
 	last Kind
 }
 
@@ -56,7 +58,10 @@ func NewReader(r io.Reader) (*Reader, error) {
 	if err := rooms.Unmarshal(body, &in.head); err != nil {
 		return nil, fmt.Errorf("head: %w", err)
 	}
-	in.last = KindHead
+	if in.head.Past > in.head.Base || in.head.Base > in.head.Height {
+		return nil, fmt.Errorf("head: a log from height %d to %d with %d decisions below", in.head.Base, in.head.Height, in.head.Past)
+	}
+	in.last, in.room = KindHead, in.head.Base
 	return in, nil
 }
 
@@ -82,8 +87,10 @@ func (r *Reader) Next() (Record, error) {
 	}
 	limit := uint32(maxDecision)
 	switch kind {
-	case KindState:
+	case KindState, KindStart:
 		limit = maxState
+	case KindProof:
+		limit = maxProof
 	case KindEnd:
 		limit = sha256.Size
 	}
@@ -92,10 +99,16 @@ func (r *Reader) Next() (Record, error) {
 	}
 	r.last = kind
 	switch kind {
-	case KindDirectory, KindRoom:
-		if kind == KindDirectory {
+	case KindProof:
+		rec.Proof = &rooms.Proof{}
+		return rec, rooms.Unmarshal(rec.Bytes, rec.Proof)
+	case KindDirectory, KindRoom, KindPast:
+		switch kind {
+		case KindDirectory:
 			r.dirs++
-		} else {
+		case KindPast:
+			r.past++
+		case KindRoom:
 			r.room++
 		}
 		rec.Decision = &rooms.Decision{}
@@ -117,9 +130,15 @@ func (r *Reader) due() Kind {
 	switch {
 	case r.dirs < r.head.Dir:
 		return KindDirectory
+	case r.head.Base > 0 && (r.last == KindHead || r.last == KindDirectory):
+		return KindProof
+	case r.last == KindProof:
+		return KindStart
+	case r.past < r.head.Past:
+		return KindPast
 	case r.room < r.head.Height:
 		return KindRoom
-	case r.last < KindState:
+	case r.last != KindState:
 		return KindState
 	}
 	return KindEnd

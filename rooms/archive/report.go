@@ -16,11 +16,14 @@ type Report struct {
 	Founded   int64           // ms
 	Directory uint64          // height of the directory's log
 
+	// From is the lowest height whose decision is in the file, Base the height from whose state on the log was run: 0 and 1, but where the room has
+	// let go what was before. What lies between From and Base has its order, its certificates and its authors checked, and was not run.
+	From, Base  uint64
 	Height      uint64
 	Epoch       uint64
-	Head        rooms.Hash // of the header at Height
-	Time        int64      // ms, of that header
-	Events      uint64
+	Head        rooms.Hash     // of the header at Height
+	Time        int64          // ms, of that header
+	Events      uint64         // of the room since its founding
 	Refused     uint64         // requests that were ordered, but refused
 	Signatures  uint64         // of controllers, in the room's certificates
 	Digests     uint64         // headers that carry the state's digest

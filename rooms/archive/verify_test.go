@@ -306,3 +306,87 @@ func TestReaderStreams(t *testing.T) {
 	}
 	runtime.KeepAlive(in)
 }
+
+// TestWithoutItsBeginning: a room that has let go what was first proves the rest.
+func TestWithoutItsBeginning(t *testing.T) {
+	for _, from := range []uint64{65, 64, 40, 20, 1} {
+		w := newWorld(t).live(70)
+		rep, err := archive.Verify(bytes.NewReader(w.late(from)), w.genesis.ID())
+		if err != nil {
+			t.Fatalf("from %d: %v", from, err)
+		}
+		if rep.From != from || rep.Base != 64 || rep.Height != 70 || rep.Head != w.lab.chain.Head || rep.Events != 70 || len(rep.Controllers) != 3 {
+			t.Errorf("from %d: the report says %+v", from, rep)
+		}
+	}
+}
+
+// TestEveryByteOfAPastCounts: whichever byte of such a file is another, the check fails.
+func TestEveryByteOfAPastCounts(t *testing.T) {
+	file := newWorld(t).live(66).late(58)
+	rapid.Check(t, func(t *rapid.T) {
+		bad := bytes.Clone(file)
+		i := rapid.IntRange(0, len(bad)-1).Draw(t, "byte")
+		bad[i] ^= byte(rapid.IntRange(1, 255).Draw(t, "flip"))
+		if rapid.Bool().Draw(t, "mend the digest") {
+			mend(bad)
+		}
+		if bytes.Equal(bad, file) {
+			return
+		}
+		if _, err := archive.Verify(bytes.NewReader(bad), networkOf(file)); err == nil {
+			t.Fatalf("byte %d of %d was changed, and nothing was found", i, len(bad))
+		}
+	})
+}
+
+// TestLiesAboutAPast: what a forger can make of the part that is not run.
+func TestLiesAboutAPast(t *testing.T) {
+	for name, c := range map[string]struct {
+		lie  func(w *world) []byte
+		says string
+	}{
+		"a decision left out": {func(w *world) []byte {
+			w.lab.log = append(w.lab.log[:60:60], append([]rooms.Decision{w.lab.log[60]}, w.lab.log[61:]...)...)
+			w.lab.log[60] = w.lab.log[59]
+			return w.late(50)
+		}, "not the one of height 61"},
+		"too few signatures": {func(w *world) []byte {
+			w.lab.log[59].Cert = w.lab.log[59].Cert[:1]
+			return w.late(50)
+		}, "fewer valid signatures"},
+		"another state": {func(w *world) []byte {
+			w.lab.base = w.lab.chain.Snapshot()
+			return w.late(50)
+		}, "not the state"},
+		"a proof of another height": {func(w *world) []byte {
+			w.lab.at--
+			return w.late(50)
+		}, ""},
+		"an author's words forged by a quorum of liars": {func(*world) []byte {
+			w := newWorld(t)
+			w.must(w.lab, "n2", "", "bob", &rooms.Enter{View: "xmpp"})
+			r := rooms.NewRequest(w.lab.chain.Room, "", "bob", &rooms.Say{Text: "never said"})
+			r.Device, r.Counter, r.Sig = id("n2"), 2, bytes.Repeat([]byte{7}, 64)
+			w.spoil = func(d *rooms.Decision) { d.Verdicts[0], d.Header.Verdicts = 0, rooms.Verdicts{0}.Hash() }
+			w.batch(w.lab, []rooms.Request{r})
+			w.spoil = nil
+			w.lab.chain.Head = w.lab.log[1].Header.Hash() // the liars go on from there
+			for len(w.lab.log) < 66 {
+				w.must(w.lab, "n2", "", "bob", &rooms.Say{Text: "x"})
+			}
+			return w.late(1)
+		}, "not its author's"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t).live(70)
+			_, err := archive.Verify(bytes.NewReader(c.lie(w)), w.genesis.ID())
+			if err == nil {
+				t.Fatal("the file passed")
+			}
+			if !strings.Contains(err.Error(), c.says) {
+				t.Errorf("found %q, want %q", err, c.says)
+			}
+		})
+	}
+}

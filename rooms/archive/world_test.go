@@ -35,6 +35,8 @@ type book struct {
 	chain *rooms.Chain
 	log   []rooms.Decision
 	by    []string // who signs the headers
+	base  []byte   // snapshot at the newest checkpoint
+	at    uint64   // its height
 }
 
 // world is a network of nodes n1 to n4 with a room #lab, and the logs of both. All of it is a function of the calls.
@@ -92,6 +94,9 @@ func (w *world) batch(b *book, list []rooms.Request) rooms.Verdicts {
 		sigs = append(sigs, rooms.SignHeader(d.Header.Hash(), key(n)))
 	}
 	d.Cert = rooms.MakeCertificate(sigs)
+	if !d.Header.State.IsZero() {
+		b.base, b.at = b.chain.Snapshot(), d.Header.Height
+	}
 	b.log = append(b.log, d)
 	return d.Verdicts
 }
@@ -191,6 +196,39 @@ func (w *world) fileOf(h archive.Head, state []byte) []byte {
 		_ = out.Room(rooms.Marshal(&w.lab.log[i]))
 	}
 	if err := out.End(state); err != nil {
+		w.t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+// late returns the archive of #lab as somebody writes it who has let go what is below a height.
+func (w *world) late(from uint64) []byte {
+	w.t.Helper()
+	p := rooms.Proof{Header: w.lab.log[w.lab.at-1].Header, Cert: w.lab.log[w.lab.at-1].Cert}
+	for i := range w.lab.log[:w.lab.at] {
+		if d := &w.lab.log[i]; d.Marks() {
+			p.Changes = append(p.Changes, *d) // nobody has told the directory
+		}
+	}
+	var b bytes.Buffer
+	out, err := archive.NewWriter(&b, archive.Head{
+		Genesis: w.genesis, Room: w.lab.chain.Room, Dir: w.dir.chain.Height, Height: w.lab.chain.Height, Last: w.lab.chain.Head,
+		Base: w.lab.at, Past: w.lab.at + 1 - from,
+	})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	for i := range w.dir.log {
+		_ = out.Directory(rooms.Marshal(&w.dir.log[i]))
+	}
+	_ = out.Start(&p, w.lab.base)
+	for i := w.lab.at; i >= from; i-- {
+		_ = out.Past(rooms.Marshal(&w.lab.log[i-1]))
+	}
+	for i := w.lab.at; i < w.lab.chain.Height; i++ {
+		_ = out.Room(rooms.Marshal(&w.lab.log[i]))
+	}
+	if err := out.End(w.lab.chain.Snapshot()); err != nil {
 		w.t.Fatal(err)
 	}
 	return b.Bytes()

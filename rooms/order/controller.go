@@ -53,6 +53,7 @@ type Controller struct {
 	height      uint64   // of the chain after the entry at applied
 	heights     []uint64 // after each entry above base.Index
 	certIndex   uint64   // newest entry up to which all is certified
+	forgotten   uint64   // height up to which no entries are to be kept
 	logBytes    int      // of entries above the base
 	applying    []*pb.Message
 	applyNext   int // in applying[0].Entries

@@ -63,30 +63,44 @@ func (c *Controller) heightAt(index uint64) uint64 {
 	return c.heights[index-c.base.Index-1]
 }
 
-// compact drops certified entries that no follower is likely to need.
+// Forget lets the log go up to a height that is certified: the room does not keep what is below. Who is that far behind gets a snapshot mark.
+func (c *Controller) Forget(height uint64) { c.forgotten = max(c.forgotten, height) }
+
+// compact drops certified entries that no follower is likely to need, and those that are not to be kept.
 func (c *Controller) compact() {
 	for c.certIndex < c.applied && c.heightAt(c.certIndex+1) <= c.certified {
 		c.certIndex++
 	}
 	// Raft looks through what it holds for not applied yet: a whole message of entries until the last of them is run.
 	top := min(c.certIndex, c.rn.BasicStatus().Applied)
-	if top <= c.base.Index || top-c.base.Index < 2*uint64(c.cfg.Keep) && c.logBytes < 2*KeepBytes {
+	if top <= c.base.Index {
+		return
+	}
+	full := top-c.base.Index >= 2*uint64(c.cfg.Keep) || c.logBytes >= 2*KeepBytes
+	if !full && (c.forgotten == 0 || c.heightAt(c.base.Index+1) > c.forgotten) {
 		return
 	}
 	ents, err := c.log.Entries(c.base.Index+1, top+1, maxIndex)
 	if err != nil {
 		return
 	}
-	keep, size := 0, 0
-	for keep < len(ents) && keep < c.cfg.Keep && size+len(ents[len(ents)-1-keep].GetData()) <= KeepBytes {
-		size += len(ents[len(ents)-1-keep].GetData())
-		keep++
+	drop := 0
+	if full {
+		keep, size := 0, 0
+		for keep < len(ents) && keep < c.cfg.Keep && size+len(ents[len(ents)-1-keep].GetData()) <= KeepBytes {
+			size += len(ents[len(ents)-1-keep].GetData())
+			keep++
+		}
+		drop = len(ents) - keep
 	}
-	next, err := c.markAt(top - uint64(keep))
+	for c.forgotten > 0 && drop < len(ents) && c.heights[drop] <= c.forgotten {
+		drop++
+	}
+	next, err := c.markAt(c.base.Index + uint64(drop))
 	if err != nil || next.Index <= c.base.Index {
 		return
 	}
-	for _, e := range ents[:len(ents)-keep] {
+	for _, e := range ents[:drop] {
 		c.logBytes -= len(e.GetData())
 	}
 	if _, err := c.log.CreateSnapshot(next.Index, pbConf(&next.Conf), nil); err != nil {

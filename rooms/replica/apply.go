@@ -122,6 +122,7 @@ func (r *Replica) apply(d *rooms.Decision, own bool) {
 	if d.Header.Height%snapshotEvery == 0 {
 		changes = append(changes, r.snapshotChanges()...)
 		r.saved = d.Header.Height
+		r.retained()
 	}
 	if d.Header.Height%idSegment == 0 && !r.directory {
 		changes = append(changes, r.idChanges(d)...)
@@ -189,6 +190,7 @@ func (r *Replica) afterDecision(events []rooms.Event) {
 			r.reconfigured()
 		case rooms.OpClose, rooms.OpConfigure:
 			r.stew.told = time.Time{} // tell the directory at once
+			r.retained()
 		}
 		rights = rights || events[i].Op != rooms.OpSay
 	}

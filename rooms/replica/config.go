@@ -18,7 +18,7 @@ const (
 	Snapshots              // room ‖ height BE → encoded chain snapshot
 	Raft                   // room ‖ kind ‖ index BE → record of rooms/order
 	Held                   // room → 1: this node keeps a copy, awake; or the record of a parked one (rest.go)
-	Gaps                   // room → encoded gap: what is missing of the log here; absent: nothing
+	Gaps                   // room → encoded missing: what is missing of the log here; absent: nothing
 	Ids                    // room ‖ segment BE → index of public ids, see ids.go
 	Outbox                 // room ‖ counter BE → what was said at this node while the room was frozen, and has no verdict
 )
@@ -149,6 +149,9 @@ const (
 	fillAgain       = 10 * time.Second       // before a copy goes on filling its log, when nobody could help
 	fillAtOnce      = 2                      // copies of this node that fill their logs
 	historyTime     = 10 * time.Second       // who asks for history that is not here yet waits so long at most
+	retainEvery     = time.Minute            // between looks at what a room's log has to let go
+	sweepPiece      = 256                    // decisions of it that are deleted at once: some MiB to look through, and no write that others wait for
+	clockSlack      = time.Hour              // by which the clocks may differ of nodes that let a log go
 	stewardEvery    = 500 * time.Millisecond
 	importEvery     = 3 * time.Second
 	goneAfter       = 10 * time.Second // controllers that are not heard for so long may be taken for gone, when somebody says so

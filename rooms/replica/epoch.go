@@ -96,7 +96,7 @@ func (r *Replica) goBack() (turned bool) {
 		r.h.dirAt.Store(chain.Height)
 	}
 	r.mu.Unlock()
-	r.saved = 0
+	r.saved, r.retain = 0, retaining{}
 	r.failSyncs(errs.Frozen)
 	return chain.Epoch > before
 }
@@ -148,9 +148,14 @@ func (h *Host) settleDoubts(chain *rooms.Chain, mu sync.Locker) error {
 // cut deletes what the disk holds of a room above a height, but for what its controller promised.
 func (h *Host) cut(id rooms.RoomID, height uint64) {
 	var changes []Change
-	if log, err := h.loadGap(id); err == nil && log.gap != nil && !h.stands(id, log.gap.Low, height) {
-		height = min(height, log.gap.Low) // nothing leads over the gap any more: it is as if it had never been jumped
-		changes = []Change{{Table: Gaps, Key: id[:]}}
+	if log, err := h.loadGap(id); err == nil {
+		if g := log.Gap; g != nil && !h.stands(id, g.Low, height) {
+			height, log.Gap = min(height, g.Low), nil // nothing leads over the gap any more: it is as if it had never been jumped
+		}
+		if log.Floor > 1 && !h.stands(id, 0, height) {
+			height, log.missing = 0, missing{Floor: 1} // nor to what is kept: the copy begins anew, with another's state
+		}
+		changes = []Change{log.change(id)}
 	}
 	h.cfg.Store.WriteLater(append(changes, []Change{
 		{Table: Decisions, Key: roomKey(id, height+1), To: after(id)},

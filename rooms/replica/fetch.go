@@ -15,6 +15,7 @@ import (
 var (
 	errNobody = errors.New("nobody who holds the room can be asked")
 	errAnswer = errors.New("the answer is not what was asked for")
+	errLetGo  = errors.New("the room does not keep its log any longer than that")
 )
 
 // span is a range of heights, both ends included.
@@ -33,6 +34,7 @@ type fetcher struct {
 	as      reader
 	sources []rooms.NodeID
 	next    int
+	partly  bool // it takes the upper part of a span, when the rest was let go where it is asked for
 	mu      sync.Mutex
 	bad     map[rooms.NodeID]bool // who lied, was silent, or did not have what was asked for
 	wg      sync.WaitGroup
@@ -74,8 +76,9 @@ type got struct {
 }
 
 // each gets the spans that next returns, fetchWindow of them at a time, and gives them to take one after the other, in that order. A span that take
-// does not accept is fetched again from somebody else. It blocks until all are taken, or nobody can give what is wanted, or ctx ends.
-func (f *fetcher) each(ctx context.Context, next func() (span, bool), take func([]fetched) error) error {
+// does not accept is fetched again from somebody else. It blocks until all are taken, or nobody can give what is wanted, or take says errLetGo, or ctx
+// ends.
+func (f *fetcher) each(ctx context.Context, next func() (span, bool), take func(span, []fetched) error) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer f.wg.Wait()
 	defer cancel()
@@ -95,8 +98,11 @@ func (f *fetcher) each(ctx context.Context, next func() (span, bool), take func(
 		for tries := 0; ; tries++ {
 			g := <-ch
 			if g.err == nil {
-				if g.err = take(g.list); g.err == nil {
+				if g.err = take(g.span, g.list); g.err == nil {
 					break
+				}
+				if errors.Is(g.err, errLetGo) {
+					return g.err
 				}
 			}
 			f.blame(g.from)
@@ -143,11 +149,15 @@ func (f *fetcher) blame(n rooms.NodeID) {
 	f.bad[n] = true
 }
 
-// span gets all of a span from one node, in as many answers as that takes.
+// span gets all of a span from one node, in as many answers as that takes: or, if that will do, what that node has not let go of it.
 func (f *fetcher) span(ctx context.Context, from rooms.NodeID, s span) ([]fetched, error) {
 	out := make([]fetched, 0, s.high-s.low+1)
 	for next := s.low; next <= s.high; {
-		list, err := f.ask(ctx, from, span{next, s.high})
+		list, floor, err := f.ask(ctx, from, span{next, s.high})
+		if floor > next && f.partly && len(out) == 0 {
+			next = floor
+			continue
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -157,29 +167,30 @@ func (f *fetcher) span(ctx context.Context, from rooms.NodeID, s span) ([]fetche
 	return out, nil
 }
 
-// ask asks one node once for a span, and returns what it gave of it, from its low end on: at least one.
-func (f *fetcher) ask(ctx context.Context, from rooms.NodeID, s span) ([]fetched, error) {
+// ask asks one node once for a span, and returns what it gave of it, from its low end on: at least one. With an error, floor is the height below
+// which that node has let the log go, as it says.
+func (f *fetcher) ask(ctx context.Context, from rooms.NodeID, s span) (list []fetched, floor uint64, err error) {
 	ctx, cancel := context.WithTimeout(ctx, fetchTime)
 	defer cancel()
 	var p pulled
 	if err := f.h.pull(ctx, from, pull{Room: f.room, For: f.as, After: s.low - 1, Upto: s.high}, &p); err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	if n := uint64(len(p.Decisions)); n == 0 || n > s.high-s.low+1 {
-		return nil, errAnswer
+		return nil, p.Floor, errAnswer
 	}
-	out := make([]fetched, 0, len(p.Decisions))
+	list = make([]fetched, 0, len(p.Decisions))
 	for i, data := range p.Decisions {
 		d := &rooms.Decision{}
 		if err := rooms.Unmarshal(data, d); err != nil {
-			return nil, err
+			return nil, 0, err
 		}
 		if d.Header.Room != f.room || d.Header.Height != s.low+uint64(i) {
-			return nil, errAnswer
+			return nil, 0, errAnswer
 		}
-		out = append(out, fetched{d, data})
+		list = append(list, fetched{d, data})
 	}
-	return out, nil
+	return list, 0, nil
 }
 
 // pull asks another node and decodes its answer.
@@ -223,7 +234,7 @@ func (r *Replica) climb(height uint64) {
 	r.pull.cancel, r.pull.since = cancel, time.Now()
 	r.h.wg.Go(func() {
 		defer cancel()
-		err := f.each(ctx, upward(low, height), func(list []fetched) (err error) {
+		err := f.each(ctx, upward(low, height), func(_ span, list []fetched) (err error) {
 			if !r.wait(func() { err = r.takeAll(list) }) {
 				return errs.Closed
 			}

@@ -122,6 +122,11 @@ func (r *Replica) pulled(from rooms.NodeID, p pulled, list []*rooms.Decision, er
 		return
 	}
 	before := r.chain.Height
+	if len(list) == 0 && p.Floor > before+1 && p.Height >= p.Floor {
+		r.pull.cancel = nil
+		r.strand(from, p.Floor)
+		return
+	}
 	for i, d := range list { // the pull still counts as under way: what is offered asks for nothing, the same would come again at once
 		r.offer(d, from, len(p.Decisions[i]))
 	}

@@ -23,14 +23,14 @@ const historyStep = 128
 
 // Events returns events of the log in ascending order, as Decision.TalkEvents tells them. It reads the disk. Where the log here is being filled
 // still (gap.go) it waits for what the answer needs, for historyTime at most; errs.Busy: it is not here yet. A part of the newest events that
-// were asked for is an answer too.
+// were asked for is an answer too. What the room has let go (retain.go) is no part of its log any more.
 func (r *Replica) Events(ctx context.Context, q Query) ([]rooms.Event, error) {
 	ctx, cancel := context.WithTimeout(ctx, historyTime)
 	defer cancel()
 	for {
 		floor, moved := r.reach()
 		out, whole, err := r.events(q, floor)
-		if err != nil || whole || floor == 1 {
+		if err != nil || whole || moved == nil {
 			return out, err
 		}
 		select {
@@ -136,7 +136,12 @@ func (r *Replica) search(floor, height uint64, fits func(*rooms.Header) bool) (u
 }
 
 func (r *Replica) decisions(from, to uint64) ([]rooms.Decision, error) {
-	list, err := r.h.cfg.Store.Range(Decisions, roomKey(r.id, from), roomKey(r.id, to+1), int(to-from)+1, false)
+	return r.h.decisions(r.id, from, to)
+}
+
+// decisions reads what the disk holds of a range of heights, both ends included.
+func (h *Host) decisions(id rooms.RoomID, from, to uint64) ([]rooms.Decision, error) {
+	list, err := h.cfg.Store.Range(Decisions, roomKey(id, from), roomKey(id, to+1), int(to-from)+1, false)
 	if err != nil {
 		return nil, err
 	}

@@ -43,6 +43,7 @@ type Host struct {
 	readers chan struct{} // tokens of those who read rooms in the background
 
 	ledgers ledgers
+	keeping keepers
 }
 
 // New loads the directory's copy, founding it when the disk holds none. Nothing runs before Start. It reads the disk.
@@ -59,7 +60,7 @@ func New(cfg Config) (*Host, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open the directory: %w", err)
 	}
-	h.dir = h.newReplica(id, chain, logState{moved: make(chan struct{})})
+	h.dir = h.newReplica(id, chain, logState{missing: missing{Floor: 1}, moved: make(chan struct{})})
 	h.dirAt.Store(chain.Height)
 	h.copies[id] = h.dir
 	return h, nil

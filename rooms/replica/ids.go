@@ -26,8 +26,8 @@ func segmentOf(height uint64) uint64 { return (height - 1) / idSegment }
 func firstOf(segment uint64) uint64  { return segment*idSegment + 1 }
 
 // Find returns the event with this public id (rooms.Hash.MsgID), as Decision.TalkEvents tells it, however long ago it was. It reads the disk:
-// the index, and the decision that it points to; where the index has a gap, the log, and mends it. Errors: errs.NotFound, also for what is no id; errs.Busy
-// when it is not in that part of the log that is here already.
+// the index, and the decision that it points to; where the index has a gap, the log, and mends it. Errors: errs.NotFound, also for what is no id and for what
+// was let go; errs.Busy when it is not in that part of the log that is here already.
 func (r *Replica) Find(ctx context.Context, id string) (rooms.Event, error) {
 	want, err := rooms.ParseMsgID(id)
 	if err != nil {
@@ -37,6 +37,9 @@ func (r *Replica) Find(ctx context.Context, id string) (rooms.Event, error) {
 	if height == 0 {
 		return rooms.Event{}, errs.NotFound
 	}
+	r.mu.RLock()
+	last := segmentOf(r.log.Floor)
+	r.mu.RUnlock()
 	for segment := segmentOf(height); ctx.Err() == nil; segment-- {
 		index, err := r.idIndex(segment, height)
 		if err != nil {
@@ -59,8 +62,8 @@ func (r *Replica) Find(ctx context.Context, id string) (rooms.Event, error) {
 				}
 			}
 		}
-		if segment == 0 {
-			if low, _ := r.reach(); low > 1 {
+		if segment <= last {
+			if _, moved := r.reach(); moved != nil {
 				return rooms.Event{}, errs.Busy
 			}
 			return rooms.Event{}, errs.NotFound

@@ -22,6 +22,7 @@ const (
 var (
 	ErrForeign   = errors.New("the file is of another network")
 	ErrGivenUp   = errors.New("the file goes on where the room was started anew")
+	errChanged   = errors.New("other nodes control the room by now than when the file was written, so the state that it begins with cannot be shown to be right here: have this node fetch the room from them")
 	errAhead     = errors.New("it names a version of the directory that this node does not have")
 	errEndedRoom = fmt.Errorf("the room was closed, and its name may belong to another one now: %w", errs.Closed)
 )
@@ -64,7 +65,8 @@ type Imported struct {
 }
 
 // Import takes in what an archive holds and this node lacks, of the directory and then of the room, as if other nodes had pushed it: each decision
-// is checked before it is applied. The host must have been started. What was taken in before an error stays: it is certified.
+// is checked before it is applied. The host must have been started. What was taken in before an error stays: it is certified. Where the file begins with
+// a state, and this node's copy is not that far, it takes the state over, and what the file holds of the time before.
 //
 // Heights that are here already are only compared. So that a *Fork is the proof that it seems to be, the file must have passed archive.Verify.
 //
@@ -83,14 +85,27 @@ func (h *Host) Import(ctx context.Context, file io.Reader) (Imported, error) {
 	for {
 		rec, err := in.Next()
 		if errors.Is(err, io.EOF) || err == nil && rec.Kind == archive.KindState {
-			err = imp.flush()
+			if err = imp.flushPast(); err == nil {
+				err = imp.flush()
+			}
 		}
-		if err == nil && rec.Kind == archive.KindRoom && imp.r == h.dir {
+		if err == nil && (rec.Kind == archive.KindRoom || rec.Kind == archive.KindProof) && imp.r == h.dir {
 			if err = imp.flush(); err == nil {
 				imp.r, err = h.importable(head.Room, &out)
 			}
 		}
-		if err == nil && rec.Decision != nil {
+		if err == nil && rec.Kind == archive.KindRoom {
+			err = imp.flushPast()
+		}
+		switch {
+		case err != nil:
+		case rec.Kind == archive.KindProof:
+			imp.proof = rec.Proof
+		case rec.Kind == archive.KindStart:
+			err = imp.begin(rec.Bytes)
+		case rec.Kind == archive.KindPast:
+			err = imp.addPast(fetched{rec.Decision, rec.Bytes})
+		case rec.Decision != nil:
 			err = imp.add(rec.Decision, len(rec.Bytes))
 		}
 		switch {
@@ -127,6 +142,8 @@ type importer struct {
 	r     *Replica
 	chunk []*rooms.Decision
 	bytes int
+	proof *rooms.Proof
+	past  []fetched // descending
 }
 
 func (i *importer) add(d *rooms.Decision, size int) error {
@@ -166,23 +183,28 @@ func (i *importer) compare() (n int, err error) {
 	if n == 0 {
 		return 0, nil
 	}
-	first := i.chunk[0].Header.Height
-	list, err := i.r.decisions(first, i.chunk[n-1].Header.Height)
+	return n, i.compareWith(i.chunk[:n])
+}
+
+// compareWith compares decisions that follow each other with what the disk holds at their heights.
+func (i *importer) compareWith(known []*rooms.Decision) error {
+	first := known[0].Header.Height
+	list, err := i.r.decisions(first, known[len(known)-1].Header.Height)
 	if err != nil {
-		return 0, err
+		return err
 	}
 	for j := range list {
 		here, at := &list[j].Header, list[j].Header.Height-first
-		there := &i.chunk[at].Header
+		there := &known[at].Header
 		if here.Hash() == there.Hash() {
 			continue
 		}
 		if here.Epoch != there.Epoch {
-			return 0, fmt.Errorf("%w: at height %d it is in epoch %d, the room here in epoch %d", ErrGivenUp, there.Height, there.Epoch, here.Epoch)
+			return fmt.Errorf("%w: at height %d it is in epoch %d, the room here in epoch %d", ErrGivenUp, there.Height, there.Epoch, here.Epoch)
 		}
-		return 0, &Fork{Here: Certified{*here, list[j].Cert}, There: Certified{*there, i.chunk[at].Cert}}
+		return &Fork{Here: Certified{*here, list[j].Cert}, There: Certified{*there, known[at].Cert}}
 	}
-	return n, nil
+	return nil
 }
 
 // take has the copy's goroutine apply the chunk, and returns how far it came: the copy may have got some of it from elsewhere meanwhile.

@@ -16,9 +16,13 @@ import (
 // errNoProof is what came of asking for a snapshot where there is none that could help.
 var errNoProof = errors.New("no snapshot that would help")
 
-// mayJump reports whether the copy may leave out the events up to about that height: nobody here watches them, and no controller runs on them.
+// mayJump reports whether the copy may leave out the events up to about that height: nobody here watches them, and no controller runs on them; or
+// there is no other way.
 func (r *Replica) mayJump(height uint64) bool {
-	return !r.directory && r.ctl == nil && r.broken == nil && height > r.chain.Height+r.h.cfg.Jump && r.watchers() == 0 && !r.out.promised()
+	if r.directory || r.broken != nil {
+		return false
+	}
+	return r.stranded() || r.ctl == nil && height > r.chain.Height+r.h.cfg.Jump && r.watchers() == 0 && !r.out.promised()
 }
 
 // mayJumpFrom reports whether the node is to be asked for a snapshot now.
@@ -52,6 +56,9 @@ func (r *Replica) jump(from rooms.NodeID, now time.Time) bool {
 	ctx, cancel := context.WithTimeout(r.ctx, jumpTime)
 	r.pull = pulling{from, now, cancel}
 	as, above := r.as, r.chain.Height+r.h.cfg.Jump/2
+	if r.stranded() {
+		above = r.chain.Height // anything helps
+	}
 	on := func() { r.call(func() { r.pull.since = time.Now() }) }
 	r.h.wg.Go(func() {
 		defer cancel()
@@ -128,58 +135,49 @@ func (r *Replica) land(s *snapshot) error {
 	if !r.mayJump(s.chain.Height + r.h.cfg.Jump/2) {
 		return errors.New("somebody watches the room by now")
 	}
-	for height := range r.held {
-		if height <= s.chain.Height {
-			r.drop(height)
+	if s.chain.Height <= r.chain.Height {
+		return errNoProof
+	}
+	r.takeOver(s)
+	return nil
+}
+
+// provable returns the height of the newest snapshot on disk whose digest the controllers sign, and the snapshot; 0: there is none.
+func (h *Host) provable(id rooms.RoomID) (at uint64, snapshot []byte, err error) {
+	list, err := h.cfg.Store.Range(Snapshots, id[:], after(id), 2, true)
+	if err != nil {
+		return 0, nil, err
+	}
+	for _, e := range list {
+		if at = binary.BigEndian.Uint64(e.Key[len(e.Key)-8:]); at%rooms.CheckpointEvery == 0 { // else it is where the copy was closed
+			return at, e.Value, nil
 		}
 	}
-	changes := r.snapshotChangesOf(s.chain.Height, s.data)
-	changes = append(changes, r.openGap(s.chain))
-	r.h.cfg.Store.WriteLater(changes)
-	r.out = outbox{} // leaves of occupants that the state may not know any more
-	r.mu.Lock()
-	r.chain, r.cert = s.chain, s.cert
-	r.mu.Unlock()
-	r.saved = s.chain.Height
-	r.h.log.Info("the room's state was taken over", "room", r.id.Short(), "height", s.chain.Height)
-	if r.h.cfg.Opened != nil {
-		r.h.cfg.Opened(r.id)
-	}
-	r.leaveStale()
-	r.releaseSyncs()
-	r.learn()
-	return nil
+	return 0, nil, nil
 }
 
 // serveProof answers who wants the newest snapshot here that can be shown to be right. It reads the disk.
 func (r *Replica) serveProof(since uint64) (proved, error) {
-	list, err := r.h.cfg.Store.Range(Snapshots, r.id[:], after(r.id), 2, true)
-	if err != nil {
+	at, data, err := r.h.provable(r.id)
+	if err != nil || at == 0 {
 		return proved{}, err
 	}
-	for _, e := range list {
-		at := binary.BigEndian.Uint64(e.Key[len(e.Key)-8:])
-		if at%rooms.CheckpointEvery != 0 || at == 0 {
-			continue // where the copy was closed
-		}
-		p, err := r.proofAt(at, since)
-		if err != nil || p == nil {
-			return proved{}, err
-		}
-		return proved{Proof: p, Size: uint64(len(e.Value))}, nil
-	}
-	return proved{}, nil
-}
-
-// proofAt shows that the header at a height is certified, to whom the directory has shown the controllers up to the change at height since. nil: it
-// cannot be shown.
-func (r *Replica) proofAt(at, since uint64) (*rooms.Proof, error) {
 	r.mu.RLock()
 	head, changed := r.chain.Height, r.chain.Machine.Base().Since
 	r.mu.RUnlock()
+	p, err := r.h.proofAt(r.id, at, since, head, changed)
+	if err != nil || p == nil {
+		return proved{}, err
+	}
+	return proved{Proof: p, Size: uint64(len(data))}, nil
+}
+
+// proofAt shows that the header at a height is certified, to whom the directory has shown the controllers up to the change at height since. The
+// log here goes up to head, and its last change of controllers is at height changed. nil: it cannot be shown.
+func (h *Host) proofAt(id rooms.RoomID, at, since, head, changed uint64) (*rooms.Proof, error) {
 	p := &rooms.Proof{}
-	for h := changed; h > since; {
-		list, err := r.decisions(h, h)
+	for height := changed; height > since; {
+		list, err := h.decisions(id, height, height)
 		if err != nil || len(list) == 0 || len(p.Changes) == rooms.MaxChanges {
 			return nil, err
 		}
@@ -188,17 +186,17 @@ func (r *Replica) proofAt(at, since uint64) (*rooms.Proof, error) {
 			return nil, nil
 		}
 		p.Changes = append([]rooms.Decision{list[0]}, p.Changes...)
-		h = rc.Since
+		height = rc.Since
 	}
 	top := max(at, changed+1)
-	if rec, err := r.h.record(r.id); err == nil && at <= rec.Floor && rec.Since == since {
+	if rec, err := h.record(id); err == nil && at <= rec.Floor && rec.Since == since {
 		top, p.Changes = rec.Floor, nil // a header that the directory names needs no more proof
 	}
 	if top > head || top-at > rooms.MaxAbove {
 		return nil, nil
 	}
 	for low := at; low <= top; low += historyStep {
-		list, err := r.decisions(low, min(top, low+historyStep-1))
+		list, err := h.decisions(id, low, min(top, low+historyStep-1))
 		if err != nil || uint64(len(list)) != min(top, low+historyStep-1)-low+1 {
 			return nil, err
 		}

@@ -65,11 +65,13 @@ type Replica struct {
 	jumped     map[rooms.NodeID]time.Time // who was asked for a snapshot, and when
 	filling    bool                       // the log's gap is being filled
 	filledAt   time.Time                  // when that stopped last
-	dirSeen    uint64                     // the directory version that the controller was last told of
-	campaignAt time.Time                  // when it is this backup's turn to campaign, if nobody leads then
-	gently     bool                       // it campaigns within the others' lease
-	healed     time.Time                  // when a quorum of controllers was heard again
-	led        time.Time                  // when a leader was last known
+	beyond     uint64                     // a node has said that it has let go what is below, which this copy lacks
+	retain     retaining
+	dirSeen    uint64    // the directory version that the controller was last told of
+	campaignAt time.Time // when it is this backup's turn to campaign, if nobody leads then
+	gently     bool      // it campaigns within the others' lease
+	healed     time.Time // when a quorum of controllers was heard again
+	led        time.Time // when a leader was last known
 	lastLed    rooms.NodeID
 	syncs      []*syncWait
 	nonce      uint64
@@ -283,6 +285,7 @@ func (r *Replica) tick(now time.Time) {
 	r.tickFrozen(now)
 	r.tickFollow(now)
 	r.tickFill(now)
+	r.tickRetain(now)
 	r.tickSteward(now)
 	r.tickIdle(now)
 	r.tickRest(now)
@@ -290,7 +293,7 @@ func (r *Replica) tick(now time.Time) {
 
 // tickIdle closes a copy that nobody here needs: no controller, nobody who watches, no wish under way.
 func (r *Replica) tickIdle(now time.Time) {
-	if r.directory || r.ctl != nil || r.recruit != nil || r.watchers() > 0 || len(r.out.pending) > 0 || len(r.syncs) > 0 {
+	if r.directory || r.ctl != nil || r.recruit != nil || r.watchers() > 0 || len(r.out.pending) > 0 || len(r.syncs) > 0 || r.sweeps() {
 		r.lastUse = now
 		return
 	}

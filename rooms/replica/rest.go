@@ -34,7 +34,7 @@ type resting struct {
 	Epoch       uint64   // 0: not known
 	Height      uint64
 	Leader      rooms.NodeID
-	Due         int64 // ms: when the room has to be looked at, 0: never. An empty temporary room ends then
+	Due         int64 // ms: when the room has to be looked at, 0: never. An empty temporary room ends then, or something of the log can be let go
 	SubjectTime int64 // ms
 	Subject     string
 	Behind      bool // a controller that was away has not got everything
@@ -52,7 +52,7 @@ func awake() []byte { return []byte{1} }
 // rest returns what remains of the copy when it leaves memory. behind: a controller that is away lacks something.
 func (r *Replica) rest(st *rooms.State, behind bool) *resting {
 	return &resting{
-		Epoch: r.chain.Epoch, Height: r.chain.Height, Leader: r.leader, Due: st.Ends(), Behind: behind, Tagged: tagged(st),
+		Epoch: r.chain.Epoch, Height: r.chain.Height, Leader: r.leader, Due: sooner(st.Ends(), r.dueToLetGo()), Behind: behind, Tagged: tagged(st),
 		Subject: st.Subject, SubjectTime: st.SubjectTime, Open: open(st), Hidden: hidden(st), Controllers: st.Set.Controllers,
 	}
 }
@@ -142,7 +142,7 @@ func (r *Replica) tickRest(now time.Time) {
 
 // restful reports whether nobody here or at another node uses this copy of a room that this node controls.
 func (r *Replica) restful() bool {
-	return r.ctl != nil && r.broken == nil && r.log.gap == nil && slices.Contains(r.controllers(), r.h.self) && r.recruit == nil && r.waking == nil &&
+	return r.ctl != nil && r.broken == nil && r.log.Gap == nil && !r.sweeps() && slices.Contains(r.controllers(), r.h.self) && r.recruit == nil && r.waking == nil &&
 		len(r.subs)+len(r.held)+len(r.out.pending)+len(r.syncs) == 0 && !r.pull.under() && r.watchers() == 0
 }
 

@@ -48,8 +48,8 @@ func (h *Host) ServePull(_ context.Context, from rooms.NodeID, req []byte) ([]by
 		return rooms.Marshal(pulled{Unknown: true}), nil
 	}
 	var may bool
-	var height uint64
-	if err := r.do(func() { may, height = r.mayRead(from, q.For), r.chain.Height }); err != nil {
+	var height, floor uint64
+	if err := r.do(func() { may, height, floor = r.mayRead(from, q.For), r.chain.Height, r.log.Floor }); err != nil {
 		return nil, err
 	}
 	if !may {
@@ -73,7 +73,7 @@ func (h *Host) ServePull(_ context.Context, from rooms.NodeID, req []byte) ([]by
 	if err != nil {
 		return nil, err
 	}
-	out.Height = height
+	out.Height, out.Floor = height, floor
 	return rooms.Marshal(out), nil
 }
 

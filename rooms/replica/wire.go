@@ -141,6 +141,7 @@ type pulled struct {
 	Unknown   bool
 	Height    uint64 // of the answerer
 	Decisions [][]byte
+	Floor     uint64 // the answerer has let go what is below; 1: nothing
 }
 
 type proved struct {
