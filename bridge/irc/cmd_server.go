@@ -99,7 +99,7 @@ func cmdLinks(c *conn, r *reply, _ []string) {
 		if i >= maxWho {
 			break
 		}
-		r.num(irc.RPL_LINKS, middle(n), s.cfg.Name, "1 a node of the network")
+		r.num(irc.RPL_LINKS, s.serverName(n), s.cfg.Name, "1 a node of the network")
 	}
 	r.num(irc.RPL_ENDOFLINKS, "*", "End of /LINKS list")
 }

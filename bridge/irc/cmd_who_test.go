@@ -13,7 +13,7 @@ func TestWhoAndPresence(t *testing.T) {
 			bob~
 			ann> WHO #c
 			ann< 352 ann #c ~ann guest/ ... n1.test ann H@ :0 The ann
-			ann< 352 ann #c ~bob guest/ ... n2 bob G :0 The bob
+			ann< 352 ann #c ~bob guest/ ... n2.test bob G :0 The bob
 			ann< 315 ann #c
 			ann> WHO #c %tcuhsnfdar,743
 			ann< 354 ann 743 #c ~ann guest/ ... n1.test ann H@ 0 0 :The ann

@@ -213,12 +213,20 @@ func (s *Server) isBot(nick string) bool {
 // now is the node's clock, ms.
 func (s *Server) now() int64 { return s.hub.World().Now() }
 
-// nodeName is the server name that WHOIS tells of a node.
+// nodeName is the server name of a node, in WHOIS and as the source of what a node does.
 func (s *Server) nodeName(id rooms.NodeID) string {
 	if id == s.hub.World().Self() {
 		return s.cfg.Name
 	}
-	return middle(s.hub.NodeName(id))
+	return s.serverName(s.hub.NodeName(id))
+}
+
+// serverName makes another node's name a server name like this one's: clients take a source without a dot for somebody's nick.
+func (s *Server) serverName(node string) string {
+	if _, domain, ok := strings.Cut(s.cfg.Name, "."); ok && !strings.Contains(node, ".") {
+		node += "." + domain
+	}
+	return middle(node)
 }
 
 func hostOf(a net.Addr) string {
