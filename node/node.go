@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"path/filepath"
 	"slices"
 	"sync"
 	"time"
@@ -32,16 +31,6 @@ var (
 	// ErrNotAdmitted: the data directory asked to join a network and was never admitted, so it must not found another one.
 	ErrNotAdmitted = errors.New("the data directory asked to join a network that has not admitted it yet")
 )
-
-// Keys in store.Meta.
-const (
-	genesisKey = "genesis"
-	joiningKey = "joining" // name of the network that this node asked to join last; absent once it is admitted
-	sinceKey   = "since"   // directory height (uint64 BE) at which this disk begins; absent: the founder's
-)
-
-// labelRetry is how long a node waits before it tells the directory its label again.
-const labelRetry = 30 * time.Second
 
 // Node is one peer. Make it with Open, bring it up with Start, end it with Close.
 type Node struct {
@@ -69,62 +58,6 @@ type Node struct {
 
 	mu      sync.Mutex
 	waiting bootstrap.Waiting
-}
-
-// dataDir is what a node has on disk: its lock, keys and store. It is the first step of Open and Join.
-type dataDir struct {
-	key      ed25519.PrivateKey
-	recovery func() (ed25519.PrivateKey, error) // for the founder of a network
-	store    *store.Store
-}
-
-// openDir opens and makes the data directory at path.
-func openDir(path string, log *slog.Logger) (*dataDir, error) {
-	if err := os.MkdirAll(path, 0o700); err != nil {
-		return nil, fmt.Errorf("data directory: %w", err)
-	}
-	s, err := store.Open(path, store.Options{Logger: log})
-	if err != nil {
-		return nil, fmt.Errorf("data directory %s: %w", path, err)
-	}
-	key, err := loadKey(filepath.Join(path, keyFile))
-	if err != nil {
-		return nil, errors.Join(err, s.Close())
-	}
-	return &dataDir{key, func() (ed25519.PrivateKey, error) { return loadKey(filepath.Join(path, recoveryFile)) }, s}, nil
-}
-
-func (d *dataDir) genesis() (g rooms.Genesis, ok bool, err error) {
-	data, err := d.store.Get(store.Meta, []byte(genesisKey))
-	if err != nil || data == nil {
-		return g, false, err
-	}
-	if err := rooms.Unmarshal(data, &g); err != nil {
-		return g, false, fmt.Errorf("genesis on disk: %w", err)
-	}
-	return g, true, nil
-}
-
-func (d *dataDir) setGenesis(g rooms.Genesis, more func(*store.Batch)) error {
-	b := &store.Batch{}
-	b.Put(store.Meta, []byte(genesisKey), rooms.Marshal(g))
-	if more != nil {
-		more(b)
-	}
-	return d.store.Commit(b)
-}
-
-// joining returns the name of the network that this node asked to join and that has not admitted it.
-func (d *dataDir) joining() (name string, ok bool, err error) {
-	data, err := d.store.Get(store.Meta, []byte(joiningKey))
-	return string(data), data != nil, err
-}
-
-// setJoining notes, before anybody is asked, which network the node wants to join.
-func (d *dataDir) setJoining(name string) error {
-	b := &store.Batch{}
-	b.Put(store.Meta, []byte(joiningKey), []byte(name))
-	return d.store.Commit(b)
 }
 
 // Open opens the data directory of cfg. With found, an empty one becomes the first node of a new network; without, that is ErrNoNetwork.
@@ -324,31 +257,6 @@ func (n *Node) directoryEvent(ev *rooms.Event, _ any) {
 	}
 }
 
-// tellLabel has the directory know the label that the config says now. It ends when the directory does, or with the node.
-func (n *Node) tellLabel() {
-	retry := time.NewTicker(labelRetry)
-	defer retry.Stop()
-	for !n.labelKnown() {
-		if err := n.host.Order(n.ctx, &rooms.LabelNode{Label: n.cfg.Node.Label}); err != nil {
-			n.log.Debug("the directory does not know this node's label yet", "err", err)
-		}
-		select {
-		case <-n.ctx.Done():
-			return
-		case <-retry.C:
-		}
-	}
-}
-
-// labelKnown reports whether the directory has nothing to learn about this node's label. A node that it does not know has none.
-func (n *Node) labelKnown() (known bool) {
-	n.host.Directory(func(d *rooms.Directory) {
-		rec, inside := d.Now().Node(n.id)
-		known = rec.Label == n.cfg.Node.Label || !inside && n.cfg.Node.Label == ""
-	})
-	return known
-}
-
 // tellOwnRecord keeps the addresses of this node's accounts' devices current: records that another device changed are fetched now and then.
 func (n *Node) tellOwnRecord() {
 	t := time.NewTicker(10 * time.Minute)
@@ -414,6 +322,7 @@ type directory struct{ n *Node }
 func (d directory) Order(ctx context.Context, b rooms.Body) error { return d.n.host.Order(ctx, b) }
 func (d directory) Inside(id rooms.NodeID) bool                   { return d.n.Inside(id) }
 func (d directory) ID() rooms.RoomID                              { return d.n.genesis.Directory() }
+
 func (d directory) Account(name string) (a rooms.AccountRecord, ok bool) {
 	d.n.host.Directory(func(dir *rooms.Directory) {
 		a, ok = dir.Accounts[name]
