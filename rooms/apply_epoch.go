@@ -16,7 +16,7 @@ func (d *Directory) newEpoch(ctx *context, r *Request, b *NewEpoch) errs.Kind {
 		return errs.NotFound
 	case b.Epoch != rec.Epoch()+1:
 		return errs.Stale
-	case len(rec.Epochs) >= MaxEpochs:
+	case !rec.MayBegin(r.Account):
 		return errs.Quota
 	case r.Account == "" && !r.Principal().IsNode():
 		return errs.Denied

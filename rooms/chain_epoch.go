@@ -76,8 +76,7 @@ func (c *Chain) settle(e *EpochRecord, by *Chain) bool {
 		c.rightly = e.Epoch
 		return true
 	}
-	c.void = e.Epoch
-	c.ahead = slices.DeleteFunc(slices.Clone(c.ahead), func(o EpochRecord) bool { return o.Epoch >= c.void })
+	c.strike(e)
 	return false
 }
 
@@ -107,12 +106,25 @@ func (c *Chain) Doubt() (height uint64, doubt bool) {
 	return 0, false
 }
 
-// Judge settles the doubt by the room as it was at that height. Who has not kept that gives the nearest state above that there is, at worst the chain's
-// own: nothing is taken back for somebody who has no right there.
+// Judge settles the doubt by the room as it was at that height. Another state may say something else than all others judge by: who lacks that one
+// leaves the doubt as it is. Then nothing is taken back, and nothing more is taken in (Check).
 func (c *Chain) Judge(was *Chain) {
 	if e := c.overrun(); e != nil {
 		c.settle(e, was)
 	}
+}
+
+// Refuse settles the doubt against the epoch, for who has let go what it would be judged by: it goes back behind all that is kept here.
+func (c *Chain) Refuse() {
+	if e := c.overrun(); e != nil && c.doubts(e) {
+		c.strike(e)
+	}
+}
+
+// strike takes an epoch, and all that the directory built on it, for none.
+func (c *Chain) strike(e *EpochRecord) {
+	c.void = e.Epoch
+	c.ahead = slices.DeleteFunc(slices.Clone(c.ahead), func(o EpochRecord) bool { return o.Epoch >= c.void })
 }
 
 // turn moves the chain on to the newest known epoch that starts where it stands.

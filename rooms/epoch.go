@@ -14,8 +14,9 @@ import (
 
 // Limits of epochs.
 const (
-	MaxEpochs   = 64 // of one room: each is a whole breakdown, and all of them stay in the directory for ever
-	MaxPromises = 64 // headers in one statement: twice what a controller runs ahead of its certified head
+	MaxEpochs    = 64 // of one room: each is a whole breakdown, and all of them stay in the directory for ever
+	PeopleEpochs = 8  // of these, made by accounts only: however often controllers begin anew by themselves, people can still recover the room
+	MaxPromises  = 64 // headers in one statement: twice what a controller runs ahead of its certified head
 )
 
 // Promise is a header that a controller has signed above its certified head.
@@ -90,6 +91,14 @@ func (r *RoomRecord) Epoch() uint64 {
 		return r.Epochs[n-1].Epoch
 	}
 	return 1
+}
+
+// MayBegin reports whether the room may have one more epoch: by an account's will, or (account is empty) without people.
+func (r *RoomRecord) MayBegin(account string) bool {
+	if account == "" {
+		return len(r.Epochs) < MaxEpochs-PeopleEpochs
+	}
+	return len(r.Epochs) < MaxEpochs
 }
 
 // Errors of statements, and of what follows from them.

@@ -21,6 +21,38 @@ func (b *NewEpoch) of(account string) *NewEpoch {
 	return b
 }
 
+// TestTheLastEpochsAreForPeople: controllers that begin anew again and again leave some epochs for somebody who recovers the room.
+func TestTheLastEpochsAreForPeople(t *testing.T) {
+	for name, tt := range map[string]struct {
+		had       int // epochs after the first
+		byNodes   errs.Kind
+		byAccount errs.Kind
+	}{
+		"some are left":              {MaxEpochs - PeopleEpochs - 1, errs.OK, errs.OK},
+		"what is left is for people": {MaxEpochs - PeopleEpochs, errs.Quota, errs.OK},
+		"one is left":                {MaxEpochs - 1, errs.Quota, errs.OK},
+		"none is left":               {MaxEpochs, errs.Quota, errs.Quota},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for account, want := range map[string]errs.Kind{"": tt.byNodes, "alice": tt.byAccount} {
+				w := newEnding(t)
+				rec := w.directory().Rooms[w.room.Room]
+				for i := range tt.had {
+					rec.Epochs = append(rec.Epochs, EpochRecord{Epoch: uint64(i + 2), Controllers: rec.Now})
+				}
+				w.directory().Rooms[rec.ID] = rec
+				b := &NewEpoch{Room: rec.ID, Epoch: rec.Epoch() + 1}
+				for _, n := range four {
+					s := Statement{Epoch: rec.Epoch(), For: account, Since: rec.Since, Height: rec.Floor, Head: rec.FloorHead}
+					s.Sign(rec.ID, key(n))
+					b.Statements = append(b.Statements, s)
+				}
+				w.no(want, who{account: account, nick: account, node: "n1"}, b)
+			}
+		})
+	}
+}
+
 // recover orders a recovery by an account, from what n1 states.
 func (w *ending) recover(t *testing.T, by who, s Statement, carried ...*Decision) {
 	t.Helper()
@@ -103,6 +135,36 @@ func TestRecoverNeedsManage(t *testing.T) {
 		w.recover(t, by, w.stated("n1", w.certified[1]))
 		if got, want := w.room.Learn(w.directory().Now()), by == alice; got != want {
 			t.Errorf("recovered by %s: a replica follows: %v, want %v", by.account, got, want)
+		}
+	}
+}
+
+// TestRefuse: who cannot judge an epoch any more refuses it, however rightful it is, and goes on as before.
+func TestRefuse(t *testing.T) {
+	w := newEnding(t)
+	w.recover(t, alice, w.stated("n1", w.certified[0]))
+	c := newChainOf(w.directory().Rooms[w.room.Room])
+	for _, d := range w.certified {
+		if _, err := c.Accept(d, w.directory().At(d.Header.Dir), VerifySignature); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c.Learn(w.directory().Now())
+	if _, doubt := c.Doubt(); !doubt {
+		t.Fatal("nothing is in doubt")
+	}
+	c.Refuse()
+	_, over := c.Overrun()
+	if _, doubt := c.Doubt(); doubt || over || len(c.Ahead()) > 0 || c.Learn(w.directory().Now()) || c.Epoch != 1 {
+		t.Errorf("in epoch %d; it must go back: %v; it is in doubt: %v", c.Epoch, over, doubt)
+	}
+	for _, d := range w.open {
+		d.Cert = certify(d.Header.Hash(), four...)
+		if err := c.Check(d); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := c.Accept(d, w.directory().At(d.Header.Dir), VerifySignature); err != nil {
+			t.Fatal(err)
 		}
 	}
 }

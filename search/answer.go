@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"warren/rooms"
+	"warren/rooms/rate"
 )
 
 // received is a question as it came, with the neighbour who passed it on.
@@ -60,11 +61,11 @@ func (s *Service) consider(r received) {
 	if believed {
 		a.account = q.Account
 	}
-	if !admitted || !take(&s.answering.hops, r.from, now, hopRate, hopBurst) || !q.signed() {
+	if !admitted || !s.answering.hops.Take(r.from, now, rate.Limit{PerSecond: hopRate, Burst: hopBurst}) || !q.signed() {
 		return
 	}
 	s.answering.remember(key)
-	if !take(&s.answering.askers, q.Asker, now, askerRate, askerBurst) {
+	if !s.answering.askers.Take(q.Asker, now, rate.Limit{PerSecond: askerRate, Burst: askerBurst}) {
 		s.cfg.Logger.Debug("a node asks too often", "node", q.Asker.Short())
 		return
 	}

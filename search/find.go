@@ -10,6 +10,7 @@ import (
 
 	"warren/rooms"
 	"warren/rooms/errs"
+	"warren/rooms/rate"
 	"warren/search/query"
 )
 
@@ -80,7 +81,7 @@ func (s *Service) begin(q *question, p *search) error {
 	switch {
 	case s.closed:
 		return errs.Closed
-	case len(s.pending) >= maxPending || !s.own.take(q.Time, ownRate, ownBurst):
+	case len(s.pending) >= maxPending || !s.own.Take(q.Time, rate.Limit{PerSecond: ownRate, Burst: ownBurst}):
 		return fmt.Errorf("find: too many searches: %w", errs.Busy)
 	}
 	s.pending[q.ID] = p

@@ -1,30 +1,14 @@
 package search
 
-import "warren/rooms"
+import (
+	"warren/rooms"
+	"warren/rooms/rate"
+)
 
-// bucket lets through rate things a second, and burst at once. The zero value is full. Not safe for concurrent use.
-type bucket struct {
-	used float64
-	at   int64 // ms
-}
-
-func (b *bucket) take(now int64, rate, burst float64) bool {
-	if now > b.at {
-		b.used = max(0, b.used-rate*float64(now-b.at)/1000)
-	}
-	b.at = now
-	if b.used+1 > burst {
-		return false
-	}
-	b.used++
-	return true
-}
-
-// guard bounds what others make this node do. Only the goroutine that answers uses it. Its maps hold at most one entry for each node that the
-// directory ever admitted, and maxSeen questions.
+// guard bounds what others make this node do. Only the goroutine that answers uses it. It holds maxSeen questions.
 type guard struct {
-	askers map[rooms.NodeID]*bucket
-	hops   map[rooms.NodeID]*bucket
+	askers rate.Nodes
+	hops   rate.Nodes
 	seen   map[seenKey]struct{}
 	order  []seenKey // oldest first
 }
@@ -32,18 +16,6 @@ type guard struct {
 type seenKey struct {
 	asker rooms.NodeID
 	id    questionID
-}
-
-func take(m *map[rooms.NodeID]*bucket, n rooms.NodeID, now int64, rate, burst float64) bool {
-	if *m == nil {
-		*m = map[rooms.NodeID]*bucket{}
-	}
-	b := (*m)[n]
-	if b == nil {
-		b = &bucket{}
-		(*m)[n] = b
-	}
-	return b.take(now, rate, burst)
 }
 
 // known reports whether a question was already taken up.

@@ -9,6 +9,7 @@ import (
 
 	"warren/perms"
 	"warren/rooms"
+	"warren/rooms/rate"
 	"warren/search/index"
 	"warren/search/query"
 )
@@ -32,7 +33,7 @@ type Service struct {
 	names   map[string]rooms.RoomID // by the room name of its items
 	shards  [topicCount]int         // tags held on each topic
 	pending map[questionID]*search
-	own     bucket
+	own     rate.Bucket
 	counts  map[string]int // what Tags said last
 	counted int64          // ms when
 }

@@ -92,13 +92,33 @@ type cluster struct {
 	keep    int
 	count   map[rooms.NodeID]uint64
 	epochs  []rooms.EpochRecord // after the first
+	genesis *rooms.Genesis      // of the network whose directory it is; nil: it is a room
 }
 
 func newCluster(t testing.TB, nodes, voters int) *cluster {
 	t.Helper()
+	return newClusterOf(t, nodes, voters, nil)
+}
+
+// newDirectory makes a cluster of four that controls a network's directory.
+func newDirectory(t testing.TB) *cluster {
+	t.Helper()
+	c := newClusterOf(t, 4, 1, &rooms.Genesis{Name: "test", Founder: nodeID(0)})
+	for i := 1; i < 4; i++ {
+		c.order(c.request(0, "", &rooms.AdmitNode{Node: nodeID(i), Name: fmt.Sprint("n", i)}))
+	}
+	c.grow([]int{1, 2, 3}, 0, 1, 2, 3)
+	return c
+}
+
+func newClusterOf(t testing.TB, nodes, voters int, g *rooms.Genesis) *cluster {
+	t.Helper()
 	c := &cluster{
 		t: t, room: rooms.Hash{1, 2, 3}, now: 1_000_000, byID: map[rooms.NodeID]*host{}, rng: rand.New(rand.NewPCG(1, 2)),
-		count: map[rooms.NodeID]uint64{},
+		count: map[rooms.NodeID]uint64{}, genesis: g,
+	}
+	if g != nil {
+		c.room = g.Directory()
 	}
 	for i := range voters {
 		c.founded = append(c.founded, nodeID(i))
@@ -116,6 +136,9 @@ func newCluster(t testing.TB, nodes, voters int) *cluster {
 }
 
 func (c *cluster) newChain() *rooms.Chain {
+	if c.genesis != nil {
+		return rooms.NewChain(c.room, rooms.NewDirectory(*c.genesis))
+	}
 	return rooms.NewChain(c.room, rooms.NewState(rooms.RoomRecord{ID: c.room, Name: "test", Time: 1, Controllers: c.founded}))
 }
 

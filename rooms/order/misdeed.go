@@ -41,8 +41,9 @@ const minute = 60_000 // ms
 
 // rules by misdeed. A limit of 1 means that neither loss nor delay nor a race makes an honest node look like that.
 var rules = [numMisdeeds]rule{
-	Forged:         {name: "forged requests", limit: 1, window: minute},
-	Void:           {name: "void requests", limit: 8, window: minute}, // a right that is taken away while the batches under way are not run yet
+	Forged: {name: "forged requests", limit: 1, window: minute},
+	// Batches with one that the leader could see to be void (couldSee); an honest one makes none.
+	Void:           {name: "void requests", limit: 8, window: minute},
 	Replayed:       {name: "replayed or reordered requests", limit: 1, window: minute},
 	WrongTime:      {name: "wrong time", limit: 3, window: minute}, // a clock that was just set right
 	StaleDirectory: {name: "stale directory version", limit: 3, window: minute},

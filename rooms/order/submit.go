@@ -13,7 +13,8 @@ type Answer struct {
 	Queued bool
 	// Leader is who leads, when this node does not (zero: nobody is known to): send the request there.
 	Leader rooms.NodeID
-	// Kind says why it is refused here and now: Void, Stale, TooLarge, Invalid, Busy; Frozen when no leader is known. OK otherwise.
+	// Kind says why it is refused here and now: Void, Stale, TooLarge, Invalid, Busy; Frozen when no leader is known. OK otherwise. Void by the leader
+	// also says that neither the request nor a later one of its device has been put in order.
 	Kind errs.Kind
 	// Expected is the device's next counter, when Kind is Stale.
 	Expected uint64
@@ -71,11 +72,17 @@ func (c *Controller) submit(r *rooms.Request) Answer {
 	if c.queued[it.id] {
 		return Answer{Queued: true}
 	}
-	if !c.cfg.Verify(r, it.id) || !c.mayAuthor(r) {
+	if !c.cfg.Verify(r, it.id) {
 		return Answer{Kind: errs.Void}
 	}
 	if want := c.expected(r.Device); r.Counter != want {
 		return Answer{Kind: errs.Stale, Expected: want}
+	}
+	if !c.mayAuthor(r) {
+		if c.appliedTerm != c.ledTerm {
+			return Answer{Kind: errs.Busy} // an earlier leader may have put it into what is not run yet
+		}
+		return Answer{Kind: errs.Void}
 	}
 	if len(c.queue) >= MaxPending || c.qBytes+it.size > MaxPendingBytes {
 		return Answer{Kind: errs.Busy}
@@ -126,6 +133,11 @@ func (c *Controller) mayAuthor(r *rooms.Request) bool {
 	} else {
 		return true
 	}
+	return speaks(view, r)
+}
+
+// speaks reports whether the device may speak for the author, by one version of the directory.
+func speaks(view rooms.View, r *rooms.Request) bool {
 	if r.Account != "" {
 		return view.Signs(r.Account, r.Device)
 	}
@@ -260,7 +272,7 @@ func (c *Controller) take() []*item {
 		if !seen {
 			want = c.chain.Machine.Base().Counters[d] + 1 + c.underWay(d)
 		}
-		if it.r.Counter != want || it.r.Dir > 0 && !c.mayAuthor(it.r) { // it may have waited for the version that shows that it has no right
+		if it.r.Counter != want || !c.mayAuthor(it.r) { // it may have waited for the version that shows that it has no right
 			c.qBytes -= it.size
 			c.giveBack(it)
 			continue

@@ -136,9 +136,17 @@ const (
 	careBatch       = 256                    // of them are woken at a time for it
 	maxReaders      = 16                     // rooms read from the disk at once in the background
 	loadingFrames   = 64                     // frames kept for a room that is being read, or waits for its leader: the first wishes and questions
+	loadingShare    = loadingFrames / 4      // of these, of one sender
+	maxQuestion     = 1 << 10                // bytes of a question for the head, or of a wish to be told: two names and some numbers
+	maxViews        = 8                      // states of parked rooms kept for who only looks: those that a search finds are asked for again at once
+	viewBytes       = 1 << 20                // of the documents in one of them: a larger one is read each time
+	viewersAtOnce   = 2                      // that read such states from the disk
 	quietTick       = time.Second            // between ticks of a copy with nothing under way
 	jumpTime        = 5 * time.Minute        // for a snapshot: 64 MiB on a slow line
 	jumpAgain       = 30 * time.Second       // before the same node is asked again for one that could not be shown to be right
+	leapTime        = 4 * time.Second        // for one from each node, before those that are slow have jumpTime: a LAN carries it in less
+	leapSources     = 6                      // nodes that are asked for one
+	servePatience   = 2 * time.Second        // who wants a proof or a piece of a snapshot waits so long while others are served
 	snapshotBytes   = 64 << 20               // of a snapshot from others: more than the limits of a room allow
 	snapshotPiece   = 1 << 20                // of these in one answer
 	fetchSpan       = 256                    // decisions asked for at once by those who fetch much
@@ -158,6 +166,13 @@ const (
 	changeGiveUp    = 15 * time.Second // a reconfiguration under way that does not come about is dropped
 	idleClose       = 90 * time.Second // a copy that nobody here needs is closed after this
 	verifiedEntries = 16_384           // signatures remembered as checked
+)
+
+// Rates. The burst of wakes is what a node with many people asks for when it comes up; the rate keeps what it can have in memory here to some 2,000
+// rooms, however it tries.
+const (
+	wakeRate, wakeBurst   = 32, 256 // parked rooms read for one other node, a second and at once
+	strayRate, strayBurst = 1, 32   // of these, for messages of a node that controls the room no more
 )
 
 func (c Config) withDefaults() Config {

@@ -15,7 +15,7 @@ import (
 // control starts this node's controller, as the room's state asks: for one of the controllers, for a newcomer that has caught up, and for one that
 // was a controller and has not been dismissed yet: the others may need its vote until a majority knows durably that they do not.
 func (r *Replica) control(boot bool) {
-	if r.ctl != nil || r.broken != nil {
+	if _, doubt := r.chain.Doubt(); doubt || r.ctl != nil || r.broken != nil {
 		return
 	}
 	if slices.Contains(r.controllers(), r.h.self) || r.recruit != nil && r.recruit.caughtUp || boot && r.undismissed() {
@@ -215,6 +215,7 @@ func (r *Replica) brokenController(why error) {
 func (r *Replica) fail(err error) {
 	r.h.log.Error("the room stops at this node", "room", r.id.Short(), "err", err)
 	r.ctl, r.recruit, r.stew.change, r.stew.gone = nil, nil, nil, nil
+	r.dropAside()
 	r.setLeader(rooms.NodeID{})
 	r.mu.Lock()
 	r.broken = err

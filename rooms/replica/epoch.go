@@ -25,14 +25,25 @@ func (r *Replica) learn() {
 
 // followEpoch goes the way to the newest epoch that the chain knows of: back, when the copy holds what was not carried over; on, when it lacks something.
 func (r *Replica) followEpoch(turned bool) {
-	if _, doubt := r.chain.Doubt(); doubt {
-		if err := r.h.settleDoubts(r.chain, &r.mu); err != nil {
+	_, doubt := r.chain.Doubt()
+	if doubt {
+		switch err := r.h.settleDoubts(r.chain, &r.mu); {
+		case errors.Is(err, errUnjudged):
+			if r.ctl != nil {
+				r.h.log.Warn("the room stands still here until its history is complete", "room", r.id.Short(), "height", r.chain.Height)
+			}
+			r.ctl = nil // what it would sign now may be in no epoch
+			r.setLeader(rooms.NodeID{})
+			return
+		case err != nil:
 			r.fail(err)
 			return
 		}
 	}
 	if _, over := r.chain.Overrun(); over {
 		turned = r.goBack() || turned
+	} else if doubt {
+		r.control(true)
 	}
 	if turned {
 		r.turned()
@@ -108,7 +119,10 @@ func (h *Host) toEpoch(id rooms.RoomID, load func() (*rooms.Chain, error)) (*roo
 		if err != nil {
 			return nil, err
 		}
-		if err := h.settleDoubts(chain, &sync.Mutex{}); err != nil {
+		switch err := h.settleDoubts(chain, &sync.Mutex{}); {
+		case errors.Is(err, errUnjudged):
+			return chain, nil // nothing is cut off before it is judged
+		case err != nil:
 			return nil, err
 		}
 		start, over := chain.Overrun()
@@ -119,8 +133,12 @@ func (h *Host) toEpoch(id rooms.RoomID, load func() (*rooms.Chain, error)) (*roo
 	}
 }
 
+// errUnjudged says that this node lacks the part of a room's log by which the right to an epoch is judged.
+var errUnjudged = errors.New("the room's log does not reach down to where it would begin anew")
+
 // settleDoubts has it judged whether the epochs that would take the chain back were made rightfully, before anything is cut off. mu guards the chain.
-// It blocks on the disk.
+// It blocks on the disk. errUnjudged: that has to wait until the log's gap is filled; another state than the one that everybody judges by may say
+// something else. What was let go (retain.go) does not come back: an epoch that begins so far below is refused.
 func (h *Host) settleDoubts(chain *rooms.Chain, mu sync.Locker) error {
 	for {
 		height, doubt := chain.Doubt()
@@ -131,16 +149,28 @@ func (h *Host) settleDoubts(chain *rooms.Chain, mu sync.Locker) error {
 		if err != nil {
 			return err
 		}
-		was, err := h.loadUpTo(chain.Room, height, func() rooms.Machine { return rooms.NewState(rec) })
-		switch {
-		case errors.Is(err, rooms.ErrGap):
-			was = chain // the log does not reach down to there
-		case err != nil:
+		log, err := h.loadGap(chain.Room)
+		if err != nil {
 			return err
 		}
-		mu.Lock()
-		chain.Judge(was)
-		mu.Unlock()
+		if g := log.Gap; g != nil && height > g.Low && !h.stands(chain.Room, g.Low, height) {
+			return errUnjudged
+		}
+		was, err := h.loadUpTo(chain.Room, height, func() rooms.Machine { return rooms.NewState(rec) })
+		switch {
+		case err != nil && !errors.Is(err, rooms.ErrGap):
+			return err
+		case err == nil && was.Height == height:
+			mu.Lock()
+			chain.Judge(was)
+			mu.Unlock()
+		case log.Floor > 1:
+			mu.Lock()
+			chain.Refuse()
+			mu.Unlock()
+		default:
+			return errUnjudged
+		}
 		h.log.Warn("somebody had the room begin anew below what is here", "room", chain.Room.Short(), "height", height)
 	}
 }

@@ -38,6 +38,9 @@ func (r *Replica) frame(f inFrame) {
 			r.offer(&d, f.from, len(f.Data))
 		}
 	case frameSubscribe:
+		if len(f.Data) > maxQuestion {
+			return
+		}
 		if s, ok := decode[subscribe](f.Data); ok {
 			r.subscribed(f.from, s, now)
 		}
@@ -50,7 +53,10 @@ func (r *Replica) frame(f inFrame) {
 			r.headFrom(f.from, hd)
 		}
 	case frameAskHead:
-		if a, ok := decode[askHead](f.Data); ok && !r.putAside(f) {
+		if len(f.Data) > maxQuestion || r.putAside(f) {
+			return
+		}
+		if a, ok := decode[askHead](f.Data); ok {
 			r.sendHead(f.from, a.Nonce, r.mayRead(f.from, a.For))
 		}
 	case frameRecruit:

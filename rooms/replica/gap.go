@@ -220,4 +220,7 @@ func (r *Replica) setMissing(m missing, changes []Change) {
 	close(r.log.moved)
 	r.log.moved = make(chan struct{})
 	r.mu.Unlock()
+	if m.Gap == nil {
+		r.followEpoch(false) // an epoch may have waited for the whole log to be judged
+	}
 }

@@ -14,6 +14,7 @@ import (
 	"warren/rooms"
 	"warren/rooms/errs"
 	"warren/rooms/placement"
+	"warren/rooms/rate"
 )
 
 // Host holds all copies of rooms at this node. Make it with New, start it with Start, end it with Close.
@@ -41,6 +42,10 @@ type Host struct {
 	fillers chan struct{}             // a place for each copy that fills its log
 	dir     *Replica
 	readers chan struct{} // tokens of those who read rooms in the background
+	wakes   rate.Nodes    // parked rooms read for other nodes; guarded by mu
+	strays  rate.Nodes    // of these, for nodes that control them no more; guarded by mu
+	serving chan struct{} // the place of who is given a proof, or a piece of a snapshot
+	views   views         // states of parked rooms that were asked for lately
 
 	ledgers ledgers
 	keeping keepers
@@ -52,7 +57,7 @@ func New(cfg Config) (*Host, error) {
 	h := &Host{
 		cfg: cfg, from: time.Now(), self: rooms.NodeOf(cfg.Key.Public().(ed25519.PublicKey)), log: cfg.Logger, sigs: newVerified(verifiedEntries),
 		load: load{by: map[rooms.NodeID]int{}}, copies: map[rooms.RoomID]*Replica{}, loading: map[rooms.RoomID]*loading{},
-		parked: map[rooms.RoomID]*resting{}, readers: make(chan struct{}, maxReaders), fillers: make(chan struct{}, fillAtOnce),
+		parked: map[rooms.RoomID]*resting{}, readers: make(chan struct{}, maxReaders), fillers: make(chan struct{}, fillAtOnce), serving: make(chan struct{}, 1), views: newViews(),
 	}
 	h.ctx, h.cancel = context.WithCancel(context.Background())
 	id := cfg.Genesis.Directory()

@@ -8,13 +8,17 @@ import (
 	"time"
 
 	"warren/rooms"
+	"warren/rooms/errs"
 )
 
 // A copy that lacks much of the log does not run all of it. It takes the state at a late checkpoint from another node, shown to be certified by
 // what the directory knows of the room's controllers, goes on from there, and fills in the log below in the background (gap.go).
 
-// errNoProof is what came of asking for a snapshot where there is none that could help.
-var errNoProof = errors.New("no snapshot that would help")
+// What came of asking for a snapshot.
+var (
+	errNoProof = errors.New("no snapshot that would help")
+	errSilent  = errors.New("no answer")
+)
 
 // mayJump reports whether the copy may leave out the events up to about that height: nobody here watches them, and no controller runs on them; or
 // there is no other way.
@@ -40,7 +44,7 @@ func (o *outbox) promised() bool {
 	return false
 }
 
-// jump begins to fetch a snapshot, if that is the way to catch up. false: it is not.
+// jump begins to fetch a snapshot, if that is the way to catch up: from that node or, if it cannot help, from another one. false: it is not.
 func (r *Replica) jump(from rooms.NodeID, now time.Time) bool {
 	if !r.mayJumpFrom(from, now) {
 		return false
@@ -49,23 +53,21 @@ func (r *Replica) jump(from rooms.NodeID, now time.Time) bool {
 	if err != nil {
 		return false
 	}
-	if len(r.jumped) > maxOthers {
-		clear(r.jumped)
-	}
-	r.jumped[from] = now
 	ctx, cancel := context.WithTimeout(r.ctx, jumpTime)
-	r.pull = pulling{from, now, cancel}
-	as, above := r.as, r.chain.Height+r.h.cfg.Jump/2
+	above := r.chain.Height + r.h.cfg.Jump/2
 	if r.stranded() {
 		above = r.chain.Height // anything helps
 	}
-	on := func() { r.call(func() { r.pull.since = time.Now() }) }
+	l := &leap{
+		h: r.h, rec: &rec, as: r.as, above: above, sources: r.leapSources(from, now), skip: make(chan struct{}, 1),
+		on: func(n rooms.NodeID, good time.Duration) {
+			r.call(func() { r.pull.from, r.pull.since = n, time.Now().Add(good) })
+		},
+	}
+	r.pull = pulling{from, now, l.pass}
 	r.h.wg.Go(func() {
 		defer cancel()
-		s, err := r.h.fetchSnapshot(ctx, from, as, &rec, on)
-		if err == nil && s.chain.Height <= above {
-			err = errNoProof
-		}
+		s, err := l.fetch(ctx)
 		r.must(func() {
 			r.pull.cancel = nil
 			if err == nil {
@@ -74,11 +76,99 @@ func (r *Replica) jump(from rooms.NodeID, now time.Time) bool {
 			if err != nil {
 				r.claimed = 0 // whoever said so may say it again
 				r.h.log.Debug("a snapshot was not taken", "room", r.id.Short(), "from", from.Short(), "err", err)
+				r.disappointed(l.sources, time.Now())
 			}
 			r.catchUp(from) // the rest, or all of it
 		})
 	})
 	return true
+}
+
+// leapSources returns who is to be asked for a snapshot, one after the other, beginning with from.
+func (r *Replica) leapSources(from rooms.NodeID, now time.Time) []rooms.NodeID {
+	out := []rooms.NodeID{from}
+	for _, n := range r.fetcher().sources {
+		if n != from && len(out) < leapSources && r.h.alive(n) && now.Sub(r.jumped[n]) >= jumpAgain {
+			out = append(out, n)
+		}
+	}
+	return out
+}
+
+// disappointed remembers who was asked for a snapshot in vain.
+func (r *Replica) disappointed(list []rooms.NodeID, now time.Time) {
+	if len(r.jumped) > maxOthers {
+		clear(r.jumped)
+	}
+	for _, n := range list {
+		r.jumped[n] = now
+	}
+}
+
+// leap is a search for a snapshot at one node after the other. At first each has little time, so that one that is slow, or lies slowly, does not hold
+// up what others give at once; then those that were slow have as long as it takes.
+type leap struct {
+	h       *Host
+	rec     *rooms.RoomRecord
+	as      reader
+	above   uint64 // it must be of a greater height
+	sources []rooms.NodeID
+	skip    chan struct{} // holds a token: go on to the next one
+	on      func(n rooms.NodeID, good time.Duration)
+}
+
+// pass goes on to the next source. It does not block.
+func (l *leap) pass() {
+	select {
+	case l.skip <- struct{}{}:
+	default:
+	}
+}
+
+// fetch returns the first good snapshot. It blocks until there is one, or nobody has one, or ctx ends.
+func (l *leap) fetch(ctx context.Context) (s *snapshot, err error) {
+	list := l.sources
+	for _, patience := range []time.Duration{leapTime, jumpTime} {
+		var slow []rooms.NodeID
+		for _, n := range list {
+			if s, err = l.from(ctx, n, patience); err == nil || ctx.Err() != nil {
+				return s, err
+			}
+			l.h.log.Debug("no snapshot", "room", l.rec.ID.Short(), "from", n.Short(), "err", err)
+			if errors.Is(err, errSilent) {
+				slow = append(slow, n)
+			}
+		}
+		list = slow
+	}
+	return nil, err
+}
+
+// from asks one source.
+func (l *leap) from(ctx context.Context, n rooms.NodeID, patience time.Duration) (*snapshot, error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	select {
+	case <-l.skip: // it was about the one before
+	default:
+	}
+	l.h.wg.Go(func() {
+		select {
+		case <-l.skip:
+			cancel()
+		case <-ctx.Done():
+		}
+	})
+	good := time.Duration(0)
+	if patience > leapTime {
+		good = pullTime // it need not make way for another one while it gets on
+	}
+	l.on(n, good)
+	s, err := l.h.fetchSnapshot(ctx, n, l.as, l.rec, func() { l.on(n, good) })
+	if err == nil && s.chain.Height <= l.above {
+		return nil, errNoProof
+	}
+	return s, err
 }
 
 // snapshot is the state at a checkpoint, as another node gave it, shown to be right.
@@ -88,11 +178,11 @@ type snapshot struct {
 	cert  rooms.Certificate // over the head; nil when a later header is what is certified
 }
 
-// fetchSnapshot gets the newest snapshot that the node can prove. on is called whenever it gets on.
+// fetchSnapshot gets the newest snapshot that the node can prove. on is called whenever it gets on. errSilent: the node gave no answer, or is busy.
 func (h *Host) fetchSnapshot(ctx context.Context, from rooms.NodeID, as reader, rec *rooms.RoomRecord, on func()) (*snapshot, error) {
 	var p proved
 	if err := h.pull(ctx, from, pull{Room: rec.ID, For: as, Want: wantProof, After: rec.Since}, &p); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%w: %w", errSilent, err)
 	}
 	if p.Proof == nil {
 		return nil, errNoProof
@@ -113,9 +203,9 @@ func (h *Host) fetchSnapshot(ctx context.Context, from rooms.NodeID, as reader, 
 		cancel()
 		switch {
 		case err != nil:
-			return nil, err
-		case len(part.Data) == 0 || len(part.Data) > snapshotPiece:
-			return nil, errAnswer
+			return nil, fmt.Errorf("%w: %w", errSilent, err)
+		case uint64(len(part.Data)) != min(snapshotPiece, p.Size-uint64(len(data))):
+			return nil, errAnswer // an empty one: it has made way for a later snapshot
 		}
 		data = append(data, part.Data...)
 	}
@@ -154,6 +244,35 @@ func (h *Host) provable(id rooms.RoomID) (at uint64, snapshot []byte, err error)
 		}
 	}
 	return 0, nil, nil
+}
+
+// serveState answers who wants a proof, or a piece of a snapshot. Each makes this node read much more than it sends, so it does one at a time for all;
+// it may block on that and on the disk. errs.Busy: others were served all the time.
+func (h *Host) serveState(ctx context.Context, r *Replica, q *pull) ([]byte, error) {
+	t := time.NewTimer(servePatience)
+	defer t.Stop()
+	select {
+	case h.serving <- struct{}{}:
+		defer func() { <-h.serving }()
+	case <-t.C:
+		return nil, errs.Busy
+	case <-ctx.Done():
+		return nil, errs.Timeout
+	case <-h.ctx.Done():
+		return nil, errs.Closed
+	}
+	if q.Want == wantProof {
+		p, err := r.serveProof(q.After)
+		if err != nil {
+			return nil, err
+		}
+		return rooms.Marshal(p), nil
+	}
+	p, err := h.serveSnapshot(q)
+	if err != nil {
+		return nil, err
+	}
+	return rooms.Marshal(p), nil
 }
 
 // serveProof answers who wants the newest snapshot here that can be shown to be right. It reads the disk.
@@ -195,9 +314,9 @@ func (h *Host) proofAt(id rooms.RoomID, at, since, head, changed uint64) (*rooms
 	if top > head || top-at > rooms.MaxAbove {
 		return nil, nil
 	}
-	for low := at; low <= top; low += historyStep {
-		list, err := h.decisions(id, low, min(top, low+historyStep-1))
-		if err != nil || uint64(len(list)) != min(top, low+historyStep-1)-low+1 {
+	for low := at; low <= top; low += pullStep { // whole decisions, of which the headers are kept
+		list, err := h.decisions(id, low, min(top, low+pullStep-1))
+		if err != nil || uint64(len(list)) != min(top, low+pullStep-1)-low+1 {
 			return nil, err
 		}
 		for i := range list {

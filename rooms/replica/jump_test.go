@@ -5,8 +5,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -160,6 +162,15 @@ func TestLyingSources(t *testing.T) {
 		}{
 			{"another state", pieces, spoil(func(b []byte) { b[len(b)/2] ^= 1 })},
 			{"no state", pieces, silent},
+			{"a byte a second", pieces, func(_ context.Context, b []byte) ([]byte, error) {
+				var p piece
+				if err := rooms.Unmarshal(b, &p); err != nil {
+					return b, err
+				}
+				time.Sleep(time.Second)
+				return rooms.Marshal(piece{Data: p.Data[:1]}), nil
+			}},
+			{"no proof", proofs, silent},
 			{"pieces of nothing", pieces, func(context.Context, []byte) ([]byte, error) { return rooms.Marshal(piece{}), nil }},
 			{"a proof with another header", proofs, func(_ context.Context, b []byte) ([]byte, error) {
 				var p proved
@@ -194,11 +205,23 @@ func TestLyingSources(t *testing.T) {
 				return lie.do(ctx, b)
 			}
 			name := fmt.Sprint("m", i)
+			var opened atomic.Int32
+			w.adapt = func(c *Config) {
+				c.Jump = jump
+				c.Opened = func(at rooms.RoomID) {
+					if at == id {
+						opened.Add(1)
+					}
+				}
+			}
 			h := w.join(name, id)
 			began := time.Now()
 			c := w.open(name, id, "bob")
 			if took := time.Since(began); took > 15*time.Second {
 				t.Errorf("%s: the newcomer was there after %v", lie.name, took)
+			}
+			if opened.Load() < 2 {
+				t.Errorf("%s: it took no state over, though others have one", lie.name)
 			}
 			want, head := r.Head()
 			if got, at := c.Head(); got != want || at != head {
@@ -206,6 +229,72 @@ func TestLyingSources(t *testing.T) {
 			}
 			w.whole(h, id)
 			w.kill(name)
+		}
+	})
+}
+
+// TestStatesAreGivenOneAtATime: who gives proofs and states does so for one at a time, and says so to the others, who turn to somebody else.
+func TestStatesAreGivenOneAtATime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+		defer cancel()
+		w, id, _ := longRoom(t)
+		h1 := w.hosts["n1"]
+		h1.serving <- struct{}{}
+		for _, want := range []uint8{wantProof, wantSnapshot} {
+			began := time.Now()
+			_, err := h1.ServePull(ctx, node("n2"), rooms.Marshal(pull{Room: id, Want: want, After: 1}))
+			if took := time.Since(began); !errors.Is(err, errs.Busy) || took != servePatience {
+				t.Errorf("a second one was told %v after %v", err, took)
+			}
+		}
+		var opened atomic.Int32
+		w.adapt = func(c *Config) { c.Jump, c.Opened = jump, func(rooms.RoomID) { opened.Add(1) } }
+		h := w.join("n5", id)
+		if _, err := h.Open(ctx, id, "", "bob"); err != nil || opened.Load() < 2 {
+			t.Errorf("another node's state was not taken over: %v", err)
+		}
+		<-h1.serving
+		if _, err := h1.ServePull(ctx, node("n2"), rooms.Marshal(pull{Room: id, Want: wantProof})); err != nil {
+			t.Errorf("when it is free again: %v", err)
+		}
+	})
+}
+
+// TestWhoGaveNoStateIsNotAskedAgainAtOnce: the time counts from when it has failed, however long it took to.
+func TestWhoGaveNoStateIsNotAskedAgainAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+		defer cancel()
+		w, id, _ := longRoom(t)
+		var mu sync.Mutex
+		failed := map[rooms.NodeID]time.Time{}
+		w.lan.onPull = func(ctx context.Context, from, to rooms.NodeID, req []byte, serve server) ([]byte, error) {
+			var q pull
+			if rooms.Unmarshal(req, &q) != nil || q.Room != id || q.Want == wantLog {
+				return serve(ctx, from, req)
+			}
+			<-ctx.Done()
+			mu.Lock()
+			defer mu.Unlock()
+			failed[to] = time.Now()
+			return nil, ctx.Err()
+		}
+		h := w.join("n5", id)
+		c, err := h.Open(ctx, id, "", "bob")
+		if err != nil {
+			t.Fatal(err)
+		}
+		jumped := make(chan map[rooms.NodeID]time.Time, 1)
+		c.call(func() { jumped <- maps.Clone(c.jumped) })
+		marks := <-jumped
+		if len(marks) < 4 {
+			t.Errorf("%d nodes are remembered", len(marks))
+		}
+		for n, at := range marks {
+			if at.Before(failed[n]) {
+				t.Errorf("it counts from %v before the node failed", failed[n].Sub(at))
+			}
 		}
 	})
 }

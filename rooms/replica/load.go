@@ -26,7 +26,7 @@ func (h *Host) hold(id rooms.RoomID) (*Replica, error) {
 			<-l.done
 			continue
 		}
-		l = &loading{done: make(chan struct{})}
+		l = &loading{done: make(chan struct{}), wanted: true}
 		h.loading[id] = l
 		h.mu.Unlock()
 		return h.read(id, r, l)
@@ -37,8 +37,11 @@ func (h *Host) hold(id rooms.RoomID) (*Replica, error) {
 func (h *Host) wake(id rooms.RoomID) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if r := h.copies[id]; !h.closed && h.loading[id] == nil && (r == nil || r.ctx.Err() != nil) {
-		h.begin(id, r) // once the copy that is ending has ended
+	switch r, l := h.copies[id], h.loading[id]; {
+	case l != nil:
+		l.wanted = true // it is being read, or looked at
+	case !h.closed && (r == nil || r.ctx.Err() != nil):
+		h.begin(id, r).wanted = true // once the copy that is ending has ended
 	}
 }
 

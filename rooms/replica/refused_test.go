@@ -7,6 +7,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"warren/perms"
 	"warren/rooms"
 )
 
@@ -90,5 +91,83 @@ func TestRecoveryWithoutRightChangesNothing(t *testing.T) {
 		w.do(w.hosts["n1"].Get(id), "alice", "alice", &rooms.Enter{}, &rooms.Say{Text: "on"})
 		want = append(want, "on")
 		same("at the end")
+	})
+}
+
+// TestACopyWithoutHistoryJudgesNoRecovery: eve manages the room by now, but did not where she has it begin anew. Who lacks the log down to there does
+// not know, and waits until it does: it takes nothing back, and comes to the same as all others.
+func TestACopyWithoutHistoryJudgesNoRecovery(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Hour)
+		defer cancel()
+		w, id, r1 := longRoom(t)
+		w.registered(w.hosts["n2"], "eve")
+		if _, err := r1.Ask(ctx, "", "ann", &rooms.Grant{Who: perms.Account("eve"), Allow: perms.Manage}); err != nil {
+			t.Fatal(err)
+		}
+		hold := make(chan struct{})
+		w.lan.onPull = func(ctx context.Context, from, to rooms.NodeID, req []byte, serve server) ([]byte, error) {
+			var q pull
+			if rooms.Unmarshal(req, &q) == nil && q.Room == id && q.Want == wantLog && q.Upto > 0 {
+				select {
+				case <-hold:
+				case <-ctx.Done():
+					return nil, ctx.Err()
+				}
+			}
+			return serve(ctx, from, req)
+		}
+		h5 := w.join("n5", id)
+		r5, err := h5.Open(ctx, id, "", "bob")
+		if err != nil {
+			t.Fatal(err)
+		}
+		stop := r5.Watch(func(*rooms.Event, any) {})
+		before, _ := r5.Head()
+		if low, _ := r5.reach(); low < jump {
+			t.Fatalf("its log begins at %d", low)
+		}
+		list, err := r1.decisions(100, 100)
+		if err != nil || len(list) != 1 {
+			t.Fatal(err)
+		}
+		rec, err := h5.record(id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body := &rooms.NewEpoch{Room: id, Epoch: 2, Header: &list[0].Header, Cert: list[0].Cert}
+		thing := rooms.SilentThing(id, 1, "eve", rec.Now)
+		for _, c := range h5.Dir().Status().Controllers {
+			body.Silent = append(body.Silent, rooms.Endorse(h5.Dir().id, rooms.KindSilent, thing, h5.Now(), key(w.name(c))))
+		}
+		if _, err := w.hosts["n2"].Dir().Ask(ctx, "eve", "", body); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := r1.Ask(ctx, "", "ann", &rooms.Say{Text: "still here"}); err != nil {
+			t.Fatal(err)
+		}
+		want, head := r1.Head()
+		waits := func(when string) {
+			t.Helper()
+			time.Sleep(20 * time.Second)
+			r := w.hosts["n5"].Get(id)
+			if at, _ := r.Head(); at != before || r.Status().Epoch != 1 || r.Status().Broken != nil {
+				t.Fatalf("%s it stands at %d in epoch %d (%v), it was at %d", when, at, r.Status().Epoch, r.Status().Broken, before)
+			}
+		}
+		waits("with the recovery in the directory")
+		stop()
+		w.kill("n5")
+		h5 = w.start("n5")
+		if r5, err = h5.hold(id); err != nil {
+			t.Fatal(err)
+		}
+		defer r5.Watch(func(*rooms.Event, any) {})()
+		waits("after a restart")
+		close(hold)
+		w.eventually("it knows, and goes on", 2*time.Minute, func() bool {
+			at, h := r5.Head()
+			return at == want && h == head
+		})
 	})
 }

@@ -161,6 +161,7 @@ func (r *Replica) stop() {
 			}
 		}
 	}
+	r.dropAside()
 	r.dismissSubscribers()
 	r.out.fail(errs.Closed)
 	r.failSyncs(errs.Closed)
@@ -269,12 +270,12 @@ func (r *Replica) setLeader(n rooms.NodeID) {
 
 // tick lets time pass.
 func (r *Replica) tick(now time.Time) {
+	r.tickWaking(now)
 	if parked := r.tickPark(now); r.ctl != nil && !parked {
 		// A loaded machine loses ticks. One missed tick is one less towards an election: late is better than needless.
 		r.ctl.Tick(now.UnixMilli())
 		r.foundTogether(now)
 		r.tickCampaign(now)
-		r.tickWaking(now)
 		r.setLeader(r.ledBy())
 		r.tickLedger()
 	}

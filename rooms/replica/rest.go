@@ -96,35 +96,6 @@ func (h *Host) Facts(id rooms.RoomID) (Facts, bool) {
 	return Facts{}, false
 }
 
-// View calls f with the state of this node's copy of a room, as Replica.View does. A parked room is read from the disk for it and stays parked.
-// false: there is no copy, or it cannot be read.
-func (h *Host) View(id rooms.RoomID, f func(*rooms.State)) bool {
-	h.mu.Lock()
-	r, e := h.copies[id], h.parked[id]
-	h.mu.Unlock()
-	if r != nil {
-		r.View(f)
-		return true
-	}
-	if e == nil {
-		return false
-	}
-	rec, err := h.record(id)
-	if err != nil {
-		return false
-	}
-	chain, err := h.asStored(rec) // who only looks cuts nothing off: the room may be waking in a new epoch just now
-	if err != nil {
-		h.log.Warn("a parked room cannot be read", "room", id.Short(), "err", err)
-		return false
-	}
-	if _, over := chain.Overrun(); over {
-		return false
-	}
-	f(chain.Machine.(*rooms.State))
-	return true
-}
-
 // tickRest parks the copy of a room for good when it has been at rest for long and nothing here or elsewhere lives on it.
 func (r *Replica) tickRest(now time.Time) {
 	if r.directory || r.park.since.IsZero() || now.Sub(r.park.since) < r.h.cfg.Rest || r.parked || !r.restful() {
@@ -208,8 +179,14 @@ func (h *Host) show(id rooms.RoomID) {
 	defer h.mu.Unlock()
 	delete(h.loading, id)
 	close(l.done)
-	if len(l.frames) > 0 && !h.closed {
-		h.begin(id, nil)
-		h.loading[id].frames = l.frames
+	switch {
+	case len(l.frames) == 0 && !l.wanted:
+	case h.closed:
+		for i := range l.frames {
+			h.load.add(l.frames[i].from, -l.frames[i].cost())
+		}
+	default:
+		next := h.begin(id, nil)
+		next.frames, next.wanted = l.frames, l.wanted
 	}
 }

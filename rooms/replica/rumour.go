@@ -1,9 +1,9 @@
 package replica
 
 import (
+	"slices"
 	"time"
 
-	"warren/perms"
 	"warren/rooms"
 	"warren/rooms/errs"
 )
@@ -21,24 +21,24 @@ type hearsay struct {
 	Request []byte
 }
 
-// spread tells a provisional message to the other nodes that may read the room, as signals are told.
+// spread tells a provisional message to the other nodes at which somebody may read the room, as signals are told.
 func (r *Replica) spread(w *wish) {
 	st, ok := r.chain.Machine.(*rooms.State)
 	if !ok {
 		return
 	}
 	data := rooms.Marshal(&w.req)
-	if r.publish != nil && st.ACL.Get(perms.Everyone).Allow.Has(perms.Read) {
+	if r.publish != nil && open(st) {
 		r.publish(rooms.Marshal(hearsay{Request: data}))
 		return
 	}
-	r.tellOccupied(st, frameProvisional, data)
+	r.tellAudience(st, frameProvisional, data)
 }
 
 // respread tells a node that came up what it has missed.
 func (r *Replica) respread(to rooms.NodeID) {
 	st, ok := r.chain.Machine.(*rooms.State)
-	if !ok || !occupied(st, to) {
+	if !ok || !r.out.said() || !slices.Contains(r.audience(st), to) {
 		return
 	}
 	for _, w := range r.out.pending {
@@ -46,6 +46,11 @@ func (r *Replica) respread(to rooms.NodeID) {
 			r.tell(to, frameProvisional, rooms.Marshal(&w.req))
 		}
 	}
+}
+
+// said reports whether something provisional waits.
+func (o *outbox) said() bool {
+	return slices.ContainsFunc(o.pending, func(w *wish) bool { return w.said })
 }
 
 // heardSay shows a provisional message of another node, if it can become an event: its author is in the room from that node and may talk, the node

@@ -3,48 +3,26 @@ package replica
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"math"
-	"slices"
 
-	"warren/perms"
 	"warren/rooms"
 	"warren/rooms/errs"
 )
 
-// mayRead reports whether a node may have the log on behalf of who it names.
-func (r *Replica) mayRead(node rooms.NodeID, as reader) bool {
-	if !r.h.inside(node) {
-		return false
-	}
-	if r.directory {
-		return true
-	}
-	if slices.Contains(r.controllers(), node) || r.stew.wants(node) {
-		return true
-	}
-	st := r.chain.Machine.(*rooms.State)
-	var groups rooms.View
-	r.h.Directory(func(d *rooms.Directory) {
-		groups = d.Now()
-		if as.Account != "" && !groups.Signs(as.Account, node) {
-			as = reader{Nick: as.Nick}
-		}
-	})
-	who := st.SubjectOf(as.Account, as.Nick, node)
-	return st.Decide(who, perms.Read, nil, r.h.Now(), nil).OK
-}
-
 // ServePull answers another node's wish for decisions. It may block on the disk.
-func (h *Host) ServePull(_ context.Context, from rooms.NodeID, req []byte) ([]byte, error) {
+func (h *Host) ServePull(ctx context.Context, from rooms.NodeID, req []byte) ([]byte, error) {
 	var q pull
 	if err := rooms.Unmarshal(req, &q); err != nil {
 		return nil, errs.Invalid
 	}
-	r, err := h.toServe(q.Room)
-	if err != nil {
+	r, err := h.toServe(from, &q)
+	switch {
+	case errors.Is(err, errs.Denied):
+		return rooms.Marshal(pulled{Denied: true}), nil
+	case err != nil:
 		return nil, err
-	}
-	if r == nil {
+	case r == nil:
 		return rooms.Marshal(pulled{Unknown: true}), nil
 	}
 	var may bool
@@ -55,19 +33,8 @@ func (h *Host) ServePull(_ context.Context, from rooms.NodeID, req []byte) ([]by
 	if !may {
 		return rooms.Marshal(pulled{Denied: true}), nil
 	}
-	switch q.Want {
-	case wantProof:
-		p, err := r.serveProof(q.After)
-		if err != nil {
-			return nil, err
-		}
-		return rooms.Marshal(p), nil
-	case wantSnapshot:
-		p, err := h.serveSnapshot(&q)
-		if err != nil {
-			return nil, err
-		}
-		return rooms.Marshal(p), nil
+	if q.Want == wantProof || q.Want == wantSnapshot {
+		return h.serveState(ctx, r, &q)
 	}
 	out, err := h.serveLog(&q)
 	if err != nil {

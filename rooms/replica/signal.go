@@ -67,33 +67,20 @@ func (r *Replica) tickTopic() {
 	}
 }
 
-// Signal sends bytes to all nodes with occupants, unordered and unreliable: on the topic when everybody may read the room anyway, else to the
-// nodes with occupants one by one, since every node of the network can join a topic.
+// Signal sends bytes to all nodes with occupants who may read the room, unordered and unreliable: on the topic when everybody may read it anyway, else
+// one by one, since every node of the network can join a topic.
 func (r *Replica) Signal(data []byte) {
 	r.call(func() {
 		st, ok := r.chain.Machine.(*rooms.State)
-		if !ok {
-			return
+		if !ok || st.Direct() {
+			return // nobody is an occupant of a conversation of two
 		}
 		if open(st) && r.publish != nil {
 			r.publish(rooms.Marshal(newMulticast(r.id, data, r.h.cfg.Key)))
 			return
 		}
-		r.tellOccupied(st, frameSignal, data)
+		r.tellAudience(st, frameSignal, data)
 	})
-}
-
-// tellOccupied sends to the other nodes with occupants, one by one.
-func (r *Replica) tellOccupied(st *rooms.State, kind uint8, data []byte) {
-	told := map[rooms.NodeID]bool{r.h.self: true}
-	for _, o := range st.Occupants {
-		for _, n := range o.Nodes {
-			if !told[n] {
-				told[n] = true
-				r.tell(n, kind, data)
-			}
-		}
-	}
 }
 
 // occupied reports whether somebody is in the room from that node.

@@ -54,9 +54,12 @@ func (h *Host) mayEndEpoch(from rooms.NodeID, b *silentBody) bool {
 	if !signs {
 		return false
 	}
-	manages := rec.Maker == perms.Account(b.For)
-	h.View(b.Room, func(st *rooms.State) { manages = st.Manages(b.For, h.Now()) })
-	return manages
+	manages := false
+	if h.View(b.Room, func(st *rooms.State) { manages = st.Manages(b.For, h.Now()) }) {
+		return manages
+	}
+	_, held := h.Facts(b.Room)
+	return !held && rec.Maker == perms.Account(b.For) // a copy that cannot be read just now is no reason to believe the record
 }
 
 // endorseSilent has a quorum of the directory's controllers endorse that these nodes are not heard. One recovery at a time asks for that at this node:

@@ -127,8 +127,8 @@ func (r *Replica) stated(from rooms.NodeID, s rooms.Statement) {
 
 // proposeEpoch asks the directory for the new epoch when the statements leave no doubt.
 func (r *Replica) proposeEpoch(sc *order.Scene) {
-	if r.ending.ordered.Load() {
-		return
+	if r.ending.ordered.Load() || !sc.Record.MayBegin("") {
+		return // what is left of the epochs is for people
 	}
 	if imports := r.imports(sc.Record); len(imports) > 0 {
 		r.tellDirectory(imports) // it must know the present controllers first

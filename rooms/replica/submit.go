@@ -27,8 +27,12 @@ func (r *Replica) submitHere(req *rooms.Request, from rooms.NodeID) bool {
 		// Not the leader: it is passed on. The leader answers to the request's device.
 		return r.tell(a.Leader, frameSubmit, rooms.Marshal(req))
 	}
-	if from != r.h.self {
+	switch {
+	case from != r.h.self:
 		r.answerTo(from, answer{ID: req.ID(), Kind: a.Kind, Leader: a.Leader, Next: a.Expected})
+	case a.Kind == errs.Void:
+		id := req.ID()
+		r.call(func() { r.unspoken(id) }) // not now: the outbox is just being sent
 	}
 	return false
 }
@@ -67,10 +71,14 @@ func (r *Replica) answerTo(to rooms.NodeID, a answer) {
 	r.tell(to, frameAnswer, rooms.Marshal(a))
 }
 
-// answered takes a controller's word on a request of this node. It decides nothing, verdicts do: it only tells where to turn to.
+// answered takes a controller's word on a request of this node. It decides nothing, verdicts do: it tells where to turn to, and what will get no verdict
+// as this node can see itself.
 func (r *Replica) answered(from rooms.NodeID, a answer) {
 	if !slices.Contains(r.orderers(), from) && from != r.h.self {
 		return
+	}
+	if a.Kind == errs.Void {
+		r.unspoken(a.ID)
 	}
 	if r.ctl == nil && !a.Leader.IsZero() && r.h.alive(a.Leader) { // a backup may not have noticed yet that its leader is down
 		r.setLeader(a.Leader)

@@ -93,7 +93,7 @@ func (r *Replica) askHeads(now time.Time, all bool) {
 }
 
 func (r *Replica) sendHead(to rooms.NodeID, nonce uint64, may bool) {
-	hd := head{Nonce: nonce, Denied: !may, Sure: r.leads}
+	hd := head{Nonce: nonce, Denied: !may, Sure: r.leads && (may || r.h.inside(to))} // a newcomer may not be known here yet
 	if may {
 		hd.Height, hd.Leader = r.chain.Height, r.leader
 	}

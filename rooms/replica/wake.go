@@ -7,29 +7,31 @@ import (
 
 	"warren/rooms"
 	"warren/rooms/errs"
+	"warren/rooms/rate"
 )
 
-// A parked room wakes by what somebody here wants of it ([Host.Open]), by a frame of another node, by a reader's pull, when its time comes (an
-// empty temporary room ends) and when its controllers should be others. Its controllers have no leader then: one of them asks for votes at
-// once, and what came for the room waits for that, not for a time-out.
+// A parked room wakes by what somebody here wants of it ([Host.Open]), by a frame or a pull of another node that may have something to do with it,
+// when its time comes (an empty temporary room ends) and when its controllers should be others. Its controllers have no leader then: one of them
+// asks for votes at once, and what came for the room waits for that, not for a time-out.
 
 // loading is a room that is being read from the disk.
 type loading struct {
 	done   chan struct{} // closed when it has been read, or could not be
 	frames []inFrame     // that came meanwhile
+	wanted bool          // this node itself wants the room: it stays, whoever sent the frames
 }
 
 // rouses reports whether a frame is reason enough to wake a parked room: what answers a question of before it was parked, or is for people who sit
 // in it, is not.
 func rouses(kind uint8) bool {
 	switch kind {
-	case frameAnswer, frameHead, frameConsent, frameEndorse, frameSignal, frameRefer, frameStatement:
+	case frameAnswer, frameHead, frameConsent, frameEndorse, frameSignal, frameProvisional, frameRefer, frameStatement:
 		return false
 	}
 	return true
 }
 
-// rouse wakes a parked room for a frame, which it gets once it is read. It never blocks.
+// rouse has a parked room read for a frame, which it gets if one of those that came may wake it: see rightful. It never blocks.
 func (h *Host) rouse(f inFrame) {
 	if !rouses(f.Kind) {
 		return
@@ -39,23 +41,47 @@ func (h *Host) rouse(f inFrame) {
 	if r := h.copies[f.Room]; r != nil && r.put(f) {
 		return
 	}
-	h.wakeLocked(f.Room)
-	if l := h.loading[f.Room]; l != nil && len(l.frames) < loadingFrames && h.load.add(f.from, f.cost()) {
+	l := h.loading[f.Room]
+	if l == nil {
+		if !h.dormant(f.Room) || !h.inside(f.from) || !h.wakes.Take(f.from, h.Now(), rate.Limit{PerSecond: wakeRate, Burst: wakeBurst}) {
+			return
+		}
+		l = h.begin(f.Room, h.copies[f.Room])
+	}
+	l.take(h, f)
+}
+
+// take keeps a frame until the room is read, if there is room for it: each sender has a share only.
+func (l *loading) take(h *Host, f inFrame) {
+	his := 0
+	for i := range l.frames {
+		if l.frames[i].from == f.from {
+			his++
+		}
+	}
+	if len(l.frames) < loadingFrames && his < loadingShare && h.load.add(f.from, f.cost()) {
 		l.frames = append(l.frames, f)
 	}
 }
 
-// wakeLocked reads a parked room in the background. h.mu is held.
-func (h *Host) wakeLocked(id rooms.RoomID) {
+// dormant reports whether the room is parked and can be read. h.mu is held.
+func (h *Host) dormant(id rooms.RoomID) bool {
 	e := h.parked[id]
-	if h.closed || e == nil || h.loading[id] != nil || h.Now() < e.retry {
-		return
+	return !h.closed && e != nil && h.Now() >= e.retry
+}
+
+// wakeLocked wakes a parked room in the background, because this node wants it. h.mu is held.
+func (h *Host) wakeLocked(id rooms.RoomID) {
+	switch l := h.loading[id]; {
+	case l != nil:
+		l.wanted = true
+	case h.dormant(id):
+		h.begin(id, h.copies[id]).wanted = true
 	}
-	h.begin(id, h.copies[id])
 }
 
 // begin reads a room from the disk in the background, after the copy that is just ending (nil: none). h.mu is held, nobody else is reading it.
-func (h *Host) begin(id rooms.RoomID, old *Replica) {
+func (h *Host) begin(id rooms.RoomID, old *Replica) *loading {
 	l := &loading{done: make(chan struct{})}
 	h.loading[id] = l
 	h.wg.Go(func() {
@@ -64,13 +90,17 @@ func (h *Host) begin(id rooms.RoomID, old *Replica) {
 			defer func() { <-h.readers }()
 		case <-h.ctx.Done():
 		}
-		if _, err := h.read(id, old, l); err != nil && !errors.Is(err, errs.NotFound) && !errors.Is(err, errs.Closed) {
+		_, err := h.read(id, old, l)
+		switch {
+		case err == nil, errors.Is(err, errs.NotFound), errors.Is(err, errs.Closed), errors.Is(err, errs.Denied):
+		default:
 			h.log.Error("a room cannot be opened", "room", id.Short(), "err", err)
 		}
 	})
+	return l
 }
 
-// read loads a room and runs its copy. It blocks on the disk.
+// read loads a room and runs its copy. It blocks on the disk. errs.Denied: nobody here wants it, and nobody who sent frames may wake it.
 func (h *Host) read(id rooms.RoomID, old *Replica, l *loading) (*Replica, error) {
 	if old != nil {
 		<-old.done
@@ -84,7 +114,8 @@ func (h *Host) read(id rooms.RoomID, old *Replica, l *loading) (*Replica, error)
 	defer h.mu.Unlock()
 	delete(h.loading, id)
 	defer close(l.done)
-	if _, err2 := h.record(id); err == nil {
+	rec, err2 := h.record(id)
+	if err == nil {
 		err = err2 // dropped meanwhile
 	}
 	if err == nil && h.closed {
@@ -94,6 +125,10 @@ func (h *Host) read(id rooms.RoomID, old *Replica, l *loading) (*Replica, error)
 		h.load.add(l.frames[i].from, -l.frames[i].cost())
 	}
 	e := h.parked[id]
+	if err == nil && e != nil && !l.wanted && !h.roused(&rec, chain, l.frames) {
+		h.turnAway(&rec, e, l.frames)
+		return nil, errs.Denied
+	}
 	if err != nil {
 		if e != nil {
 			e.retry = h.Now() + readAgain.Milliseconds()
@@ -152,11 +187,22 @@ func (r *Replica) tickWaking(now time.Time) {
 
 // awoken ends the waking: what was put aside goes the way of all frames.
 func (r *Replica) awoken() {
-	w := r.waking
-	r.waking = nil
-	for i := range w.aside {
-		r.frame(w.aside[i])
+	for _, f := range r.dropAside() {
+		r.frame(f)
 	}
+}
+
+// dropAside ends the waking and returns what was put aside, which is not counted any more.
+func (r *Replica) dropAside() []inFrame {
+	if r.waking == nil {
+		return nil
+	}
+	list := r.waking.aside
+	r.waking = nil
+	for i := range list {
+		r.h.load.add(list[i].from, -list[i].cost())
+	}
+	return list
 }
 
 // ledBy returns who leads the room as the controller knows, or, while it wakes, who is about to.
@@ -171,13 +217,18 @@ func (r *Replica) ledBy() rooms.NodeID {
 	return r.waking.first
 }
 
-// putAside keeps a frame that only the leader can answer while this node is about to become it. false: it is not.
+// putAside keeps a frame that only the leader can answer while this node is about to become it; it counts among those of its sender that wait, and
+// is dropped where they are too many. false: this node is not about to lead, or enough has been put aside.
 func (r *Replica) putAside(f inFrame) bool {
 	w := r.waking
 	if w == nil || w.first != r.h.self || r.leads || len(w.aside) >= loadingFrames {
 		return false
 	}
-	w.aside = append(w.aside, f)
+	if r.h.load.add(f.from, f.cost()) {
+		w.aside = append(w.aside, f)
+	} else {
+		r.dropped.Add(1)
+	}
 	return true
 }
 
@@ -252,15 +303,4 @@ func (h *Host) isParked(id rooms.RoomID) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.parked[id] != nil
-}
-
-// toServe returns the copy of a room for a reader elsewhere, woken if it is parked; nil: there is none.
-func (h *Host) toServe(id rooms.RoomID) (*Replica, error) {
-	if r := h.Get(id); r != nil && r.ctx.Err() == nil {
-		return r, nil
-	}
-	if !h.isParked(id) {
-		return nil, nil
-	}
-	return h.hold(id)
 }

@@ -54,7 +54,7 @@ func homes() map[string][]string {
 // pure lists the packages that are functions of their arguments alone.
 func pure() []string {
 	return []string{
-		"perms", "rooms", "rooms/canon", "rooms/errs", "rooms/placement", "rooms/seal", "rooms/archive", "rooms/order", "search/query", "search/index", "bridge/names", "node/bootstrap/invite",
+		"perms", "rooms", "rooms/canon", "rooms/errs", "rooms/placement", "rooms/rate", "rooms/seal", "rooms/archive", "rooms/order", "search/query", "search/index", "bridge/names", "node/bootstrap/invite",
 	}
 }
 
