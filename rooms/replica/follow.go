@@ -94,14 +94,11 @@ func (r *Replica) catchUp(from rooms.NodeID) {
 	}
 	ctx, cancel := context.WithTimeout(r.ctx, pullTime)
 	r.pull = pulling{from, now, cancel}
-	req := rooms.Marshal(pull{Room: r.id, For: r.as, After: r.chain.Height})
+	q := pull{Room: r.id, For: r.as, After: r.chain.Height}
 	r.h.wg.Go(func() {
 		defer cancel()
 		var p pulled
-		data, err := r.h.cfg.Net.Pull(ctx, from, req)
-		if err == nil {
-			err = rooms.Unmarshal(data, &p)
-		}
+		err := r.h.pull(ctx, from, q, &p)
 		list := make([]*rooms.Decision, 0, min(len(p.Decisions), pullCount))
 		for _, b := range p.Decisions[:cap(list)] {
 			d := &rooms.Decision{}

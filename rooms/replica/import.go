@@ -209,10 +209,8 @@ func (i *importer) compareWith(known []*rooms.Decision) error {
 
 // take has the copy's goroutine apply the chunk, and returns how far it came: the copy may have got some of it from elsewhere meanwhile.
 func (i *importer) take() (n int, err error) {
-	done := make(chan struct{})
 	chunk, r := i.chunk, i.r
-	if !r.call(func() {
-		defer close(done)
+	gone := r.do(func() {
 		for n = 0; n < len(chunk) && chunk[n].Header.Height > r.chain.Height; n++ {
 			if err = r.takeIn(chunk[n]); err != nil {
 				err = fmt.Errorf("decision %d: %w", chunk[n].Header.Height, err)
@@ -220,16 +218,15 @@ func (i *importer) take() (n int, err error) {
 			}
 		}
 		r.applyHeld()
-	}) && r.ctx.Err() == nil {
-		return 0, errs.Busy
+	})
+	if errors.Is(gone, errs.Closed) {
+		i.r, gone = r.h.hold(r.id) // it was closed because nobody needed it
+		return 0, gone
 	}
-	select {
-	case <-done:
-		return n, err
-	case <-r.done:
-		i.r, err = r.h.hold(r.id) // it was closed because nobody needed it
-		return 0, err
+	if gone != nil {
+		return 0, gone
 	}
+	return n, err
 }
 
 // takeIn applies a decision that must be the next one, if it is as it should be.
