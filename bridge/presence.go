@@ -340,8 +340,12 @@ func (p *presence) notify(was, now User) {
 
 // tellSeats delivers a UserChange to the sessions that share a room with the user.
 func (h *Hub) tellSeats(was, now User) {
-	if was.Online != now.Online {
-		return // rooms tell who comes and goes
+	if was.Online != now.Online { // rooms tell who comes and goes, but not how: that may be known later only
+		if !now.Online || now.Away == "" && now.Show == "" {
+			return
+		}
+		was = now
+		was.Away, was.Show = "", ""
 	}
 	h.mu.Lock()
 	chans := slices.Collect(maps.Values(h.channels))

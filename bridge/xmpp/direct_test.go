@@ -60,6 +60,8 @@ func TestDirectMessagesWithIRC(t *testing.T) {
 	if e := a.expect("message", body("from a guest")); e.attr("from") != "greta@localhost" {
 		t.Errorf("from a guest: %s", e.bytes())
 	}
+	x.knows("bob")
+	y.knows("alice")
 	i.s.SignalTo("alice", rooms.Say{Kind: rooms.Signal, Tags: map[string]string{"typing": "paused"}})
 	a.expect("typing", func(e *element) bool { return e.attr("from") == "bob@localhost" && e.child(nsStates, "paused") != nil })
 	a.send("<message type='chat' to='bob@localhost'><composing xmlns='" + nsStates + "'/></message>")

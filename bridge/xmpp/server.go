@@ -101,7 +101,10 @@ func (s *Server) Serve(l net.Listener, directTLS bool) error {
 	s.mu.Lock()
 	if s.closed {
 		s.mu.Unlock()
-		return l.Close()
+		if err := l.Close(); !errors.Is(err, net.ErrClosed) {
+			return err
+		}
+		return nil
 	}
 	s.listeners[l] = struct{}{}
 	s.work.Add(1)
