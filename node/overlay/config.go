@@ -49,7 +49,7 @@ const (
 	defaultLostGrace = 200 * time.Millisecond
 	dialTimeout      = 10 * time.Second
 	openTimeout      = 5 * time.Second
-	writeTimeout     = 10 * time.Second // a peer that takes nothing for so long has its stream reset
+	writeTimeout     = 10 * time.Second // a peer that takes nothing for so long has its stream reset; at the earliest after three quarters of it
 	helloTimeout     = 5 * time.Second
 	requestTimeout   = 30 * time.Second // when the caller's context has no deadline
 	handlerTimeout   = 60 * time.Second // for one served request, admission included

@@ -178,7 +178,8 @@ func (o *Overlay) forgetBackoff(p peer.ID) {
 func (p *peerLink) pump(s network.Stream) error {
 	w := bufio.NewWriterSize(s, writeBufferSize)
 	h := hello{incarnation: p.o.incarnation, heartbeat: p.o.cfg.Heartbeat}
-	if err := p.write(s, w, []outFrame{{kindHello, h.encode()}}); err != nil {
+	var until time.Time // s takes writes until then
+	if err := p.write(s, w, &until, []outFrame{{kindHello, h.encode()}}); err != nil {
 		return fmt.Errorf("say hello: %w", err)
 	}
 	p.linkedTo(s)
@@ -193,7 +194,7 @@ func (p *peerLink) pump(s network.Stream) error {
 			}
 		case <-p.q.wake:
 			batch := p.q.take(spare)
-			err := p.write(s, w, batch)
+			err := p.write(s, w, &until, batch)
 			n := 0
 			for _, f := range batch {
 				n += len(f.data)
@@ -211,12 +212,16 @@ func (p *peerLink) pump(s network.Stream) error {
 	}
 }
 
-// write sends frames, gathered, and flushes.
-func (p *peerLink) write(s network.Stream, w *bufio.Writer, batch []outFrame) error {
+// write sends frames, gathered, and flushes. A stream's deadline is a timer that is made anew each time it is set, so it is not set with each write: a
+// write has at least three quarters of writeTimeout.
+func (p *peerLink) write(s network.Stream, w *bufio.Writer, until *time.Time, batch []outFrame) error {
 	if len(batch) == 0 {
 		return nil
 	}
-	_ = s.SetWriteDeadline(time.Now().Add(writeTimeout)) // in-memory streams have none
+	if now := time.Now(); until.Sub(now) < writeTimeout*3/4 {
+		*until = now.Add(writeTimeout)
+		_ = s.SetWriteDeadline(*until) // in-memory streams have none
+	}
 	apps, size := uint64(0), uint64(0)
 	for _, f := range batch {
 		if _, err := w.Write(appendHeader(w.AvailableBuffer(), f.kind, len(f.data))); err != nil {
