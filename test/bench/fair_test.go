@@ -31,6 +31,7 @@ func BenchmarkFair(b *testing.B) {
 	var times [2][]time.Duration
 	var used, spent [2]time.Duration // of processors, and of time
 	said, refused := 0, 0
+	before, _ := noisy[0].r.Head()
 	for b.Loop() {
 		for with := range 2 {
 			cpu, began := cpuTime(), time.Now()
@@ -92,6 +93,8 @@ func BenchmarkFair(b *testing.B) {
 	b.ReportMetric(busy/calm, "loud/calm")
 	b.ReportMetric(median(times[0]), "calm-p50-ms")
 	b.ReportMetric(median(times[1]), "loud-p50-ms")
+	after, _ := noisy[0].r.Head()
+	b.ReportMetric(float64(said)/float64(after-before), "loud-msg/batch")
 	b.ReportMetric(float64(used[0])/float64(spent[0]), "calm-processors")
 	b.ReportMetric(float64(used[1])/float64(spent[1]), "loud-processors")
 	b.ReportMetric(float64(said)/(float64(b.N)*span.Seconds()), "loud-msg/s")
