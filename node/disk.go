@@ -49,8 +49,16 @@ func keyOf(t replica.Table, key []byte) []byte {
 	return key
 }
 
+// changeFrame is about what a change takes beside its keys and value, in bytes: the bucket's name and the lengths.
+const changeFrame = 32
+
 func batchOf(changes []replica.Change) *store.Batch {
 	b := &store.Batch{}
+	size := 0
+	for _, c := range changes {
+		size += changeFrame + len(c.Key) + len(c.To) + len(c.Value)
+	}
+	b.Grow(size)
 	for _, c := range changes {
 		bucket, key := bucketOf(c.Table), keyOf(c.Table, c.Key)
 		switch {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+	"slices"
 )
 
 // Limits of a batch.
@@ -37,6 +38,9 @@ type Batch struct {
 	n   int
 	err error
 }
+
+// Grow makes room for n bytes of operations: who knows how much will come spares copying.
+func (b *Batch) Grow(n int) { b.buf = slices.Grow(b.buf, n) }
 
 // Put sets key to value; a nil value is stored as an empty one.
 func (b *Batch) Put(bucket Bucket, key, value []byte) { b.add(opPut, bucket, key, value) }
