@@ -23,9 +23,6 @@ func (r *Reader) Done() bool { return !r.bad && len(r.rest) == 0 }
 // Fail makes the reader bad: what was read cannot be.
 func (r *Reader) Fail() { r.bad, r.rest = true, nil }
 
-// Bad reports whether something was not as it should be.
-func (r *Reader) Bad() bool { return r.bad }
-
 // head takes a major type with its argument.
 func (r *Reader) head(major byte) uint64 {
 	if len(r.rest) == 0 || r.rest[0]&0xe0 != major {
