@@ -18,6 +18,7 @@ type lan struct {
 
 	mute   func(from, to rooms.NodeID) bool // frames that get lost; nil: none
 	side   map[rooms.NodeID]int             // nodes on different sides do not reach each other
+	idle   map[[2]rooms.NodeID]bool         // pairs that are not connected, as in a large network, until one sends to the other
 	topics map[string]map[*port]func(rooms.NodeID, []byte)
 	alter  func(from rooms.NodeID, f *frame) bool // changes what somebody sends; false: it gets lost
 	orders atomic.Int64                           // messages between controllers
@@ -48,12 +49,51 @@ func (p *port) peer(id rooms.NodeID) *port {
 }
 
 // reaches is called with the lan's lock held.
-func (p *port) reaches(o *port) bool { return o.up && p.up && p.l.side[p.id] == p.l.side[o.id] }
+func (p *port) reaches(o *port) bool {
+	return o.up && p.up && p.l.side[p.id] == p.l.side[o.id] && !p.l.idle[pair(p.id, o.id)]
+}
+
+func pair(a, b rooms.NodeID) [2]rooms.NodeID {
+	list := []rooms.NodeID{a, b}
+	rooms.SortNodes(list)
+	return [2]rooms.NodeID(list)
+}
+
+// hangUp ends the connections of a node with all others, for no fault of theirs.
+func (l *lan) hangUp(id rooms.NodeID) {
+	l.mu.Lock()
+	var others []*port
+	l.idle = map[[2]rooms.NodeID]bool{}
+	for _, o := range l.nodes {
+		if o.id != id {
+			others = append(others, o)
+			l.idle[pair(id, o.id)] = true
+		}
+	}
+	h := l.nodes[id].h
+	l.mu.Unlock()
+	for _, o := range others {
+		o.h.Peer(id, false)
+		h.Peer(o.id, false)
+	}
+}
+
+// dial connects two nodes that were not; called with the lan's lock held.
+func (p *port) dial(o *port) {
+	delete(p.l.idle, pair(p.id, o.id))
+	if p.reaches(o) {
+		o.q <- func() { o.h.Peer(p.id, true) }
+		p.q <- func() { p.h.Peer(o.id, true) }
+	}
+}
 
 func (p *port) Send(to rooms.NodeID, f []byte) bool {
 	p.l.mu.Lock() // a queue that is about to be closed takes nothing more
 	defer p.l.mu.Unlock()
 	o := p.l.nodes[to]
+	if o != nil && p.l.idle[pair(p.id, to)] {
+		p.dial(o)
+	}
 	if o == nil || !p.reaches(o) {
 		return false
 	}

@@ -24,9 +24,10 @@ type following struct {
 	asked    time.Time    // when the source was last asked to
 	heard    time.Time    // when the source last said anything
 	hurried  time.Time
-	opinions int // questions to others than the source
-	skip     int // sources that were left because they did not serve
-	hops     int // from a controller to the source
+	called   time.Time // when controllers that are not connected were last asked for something
+	opinions int       // questions to others than the source
+	skip     int       // sources that were left because they did not serve
+	hops     int       // from a controller to the source
 	lag      lag
 }
 
@@ -168,6 +169,7 @@ func (r *Replica) tickFollow(now time.Time) {
 		}
 		return // what it misses comes with raft; without a leader for long, the others may have gone on without this node
 	}
+	r.callControllers(now)
 	r.tickLag(now)
 	patience := subscribeEvery
 	switch {
@@ -190,6 +192,20 @@ func (r *Replica) tickFollow(now time.Time) {
 	if !next.IsZero() {
 		r.follow(next, now)
 		r.askAnother()
+	}
+}
+
+// callControllers has this node connected with those who order the room. In a network that is too large for all to be connected with all nobody else
+// does it once such a connection is lost: this node would take the room for frozen, and the controllers its people for gone.
+func (r *Replica) callControllers(now time.Time) {
+	if now.Sub(r.called) < subscribeEvery {
+		return
+	}
+	r.called = now
+	for _, n := range r.orderers() {
+		if n != r.h.self && !r.h.alive(n) {
+			r.tell(n, frameAskHead, rooms.Marshal(askHead{For: r.as})) // it is dialled for that, unless that was in vain lately
+		}
 	}
 }
 

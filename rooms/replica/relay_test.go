@@ -207,3 +207,24 @@ func TestACopyWhoseSourceKeepsSilentGetsEverything(t *testing.T) {
 		}
 	})
 }
+
+// TestAMemberOfALargeNetworkKeepsToTheControllers: not all nodes are connected with all there, and a member that lost its connections with those who
+// order the room makes new ones, though nobody says anything.
+func TestAMemberOfALargeNetworkKeepsToTheControllers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, id := newWorld(t).four("lobby")
+		w.join("n5", id)
+		r, s := w.seat("n5", "bob", id)
+		w.lan.hangUp(node("n5"))
+		w.eventually("the room goes on here, and knows its leader", 10*time.Second, func() bool {
+			return !s.isFrozen() && !r.Status().Leader.IsZero()
+		})
+		time.Sleep(20 * time.Second)
+		r.View(func(st *rooms.State) {
+			if _, here := st.Occupant("bob"); !here {
+				t.Error("bob was taken for gone")
+			}
+		})
+		w.do(r, "", "bob", &rooms.Say{Text: "hello"})
+	})
+}
