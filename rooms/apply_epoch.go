@@ -72,6 +72,9 @@ func (d *Directory) newEpoch(ctx *context, r *Request, b *NewEpoch) errs.Kind {
 		Epoch: b.Epoch, From: ctx.height, Start: t.Height, Head: t.Head, Controllers: slices.Clone(controllers), Of: uint32(len(rec.Now)),
 		Silent: t.Silent, By: r.Account,
 	}
+	if t.below(b.Carried) > 0 {
+		e.Start, e.Head = b.Carried[0].Height-1, b.Carried[0].Prev
+	}
 	for i := range b.Carried {
 		h := &b.Carried[i]
 		if h.Room != rec.ID || h.Epoch != rec.Epoch() || h.Height != e.Start+1 || h.Prev != e.Head {
@@ -86,12 +89,28 @@ func (d *Directory) newEpoch(ctx *context, r *Request, b *NewEpoch) errs.Kind {
 	return errs.OK
 }
 
+// below returns how many of the headers are at or below the highest certified one.
+func (t *Tally) below(list []Header) int {
+	if len(list) == 0 || list[0].Height == 0 || list[0].Height > t.Height {
+		return 0
+	}
+	return int(min(t.Height-list[0].Height+1, MaxPromises+1))
+}
+
 // carries reports whether exactly what may have been certified is carried over, and that is beyond doubt: one header at each height, none of which
-// changes the controllers, since others might have certified what is above it.
+// changes the controllers, since others might have certified what is above it. And that it begins low enough: above what an honest node is sure to
+// hold. That each follows the one before is checked by the caller.
 func (t *Tally) carries(list []Header) bool {
+	low := t.below(list)
+	switch {
+	case low > len(list), low > 0 && list[low-1].Hash() != t.Head:
+		return false
+	case t.Height-uint64(low) > t.Held():
+		return false
+	}
 	for height := t.Height + 1; ; height++ {
 		may, changes := t.May(height)
-		i := int(height - t.Height - 1)
+		i := low + int(height-t.Height-1)
 		switch {
 		case len(may) == 0:
 			return len(list) == i

@@ -75,14 +75,14 @@ type EpochRecord struct {
 	From        uint64   // directory version
 	Start       uint64   // height of the last decision before it; the first of the epoch is the next
 	Head        Hash     // of the header at Start; the room's id at 0
-	Carried     []Hash   // of the headers up to Start that are not known to be certified, but may be: the last one is Head
+	Carried     []Hash   // of the headers up to Start for which the directory vouches, since it is not sure that an honest node can show their certificates: the last one is Head
 	Controllers []NodeID // from Start on
 	Of          uint32   // how many controllers the epoch before had at its end
 	Silent      []NodeID // those of them who gave no statement
 	By          string   // the account that had it made, by its right to manage the room; empty: the statements sufficed
 }
 
-// proven returns the height below the headers that are carried over: all up to there is certified.
+// proven returns the height below the headers that are carried over: all up to there is certified. Of an epoch by an account that is the highest such height.
 func (e *EpochRecord) proven() uint64 { return e.Start - min(e.Start, uint64(len(e.Carried))) }
 
 // Epoch returns the number of the room's newest epoch.
@@ -155,11 +155,12 @@ type Tally struct {
 	Silent []NodeID // controllers without a statement, sorted
 	stated []Statement
 	n      int
+	floor  uint64 // all that states knows the log up to here
 }
 
 // Tally counts statements that have passed CheckStatement, one for each node. ErrForked: they prove a fork.
 func (r *RoomRecord) Tally(stated []Statement) (Tally, error) {
-	t := Tally{Height: r.Floor, Head: r.FloorHead, stated: stated, n: len(r.Now)}
+	t := Tally{Height: r.Floor, Head: r.FloorHead, stated: stated, n: len(r.Now), floor: r.Floor}
 	for i := range stated {
 		if err := t.Known(stated[i].Height, stated[i].Head); err != nil {
 			return t, err
@@ -186,6 +187,20 @@ func (t *Tally) Known(height uint64, head Hash) error {
 
 // Enough reports whether n−f controllers have spoken: then at least one honest one of any quorum has.
 func (t *Tally) Enough() bool { return len(t.stated) >= t.n-Faults(t.n) }
+
+// Held returns the height up to which an honest node is sure to hold the log with its certificates: the highest that is claimed, but for what up to f controllers
+// claim alone. They may have gathered a certificate for themselves, show it, and give nobody what it certifies.
+func (t *Tally) Held() uint64 {
+	heights := make([]uint64, 0, len(t.stated))
+	for i := range t.stated {
+		heights = append(heights, t.stated[i].Height)
+	}
+	slices.Sort(heights)
+	if i := len(heights) - 1 - Faults(t.n); i >= 0 {
+		return heights[i]
+	}
+	return t.floor
+}
 
 // May returns the headers at a height above the certified one that a quorum may have signed, as far as the statements tell: who is silent may
 // have signed any of them, and up to f of the others may lie about what they signed. changes: one of them changes the controllers.
@@ -214,8 +229,23 @@ func (t *Tally) May(height uint64) (may []Hash, changes bool) {
 	return may, changes
 }
 
-// Carry returns the headers that the next epoch carries over, of those that find knows. With ErrUnclear they are what can be said at all: enough
-// for an epoch by people's will, not for one without.
+// Below returns the headers above what an honest node is sure to hold, up to the highest certified one: an epoch without people carries them over too.
+// false: find does not know them all.
+func (t *Tally) Below(find func(height uint64, head Hash) (Header, bool)) (out []Header, ok bool) {
+	held := t.Held()
+	for height, head := t.Height, t.Head; height > held; height-- {
+		h, ok := find(height, head)
+		if !ok || len(out) == MaxPromises {
+			return nil, false
+		}
+		out, head = append(out, h), h.Prev
+	}
+	slices.Reverse(out)
+	return out, true
+}
+
+// Carry returns the headers above the certified one that the next epoch carries over, of those that find knows. With ErrUnclear they are what can be said at
+// all: enough for an epoch by people's will, not for one without.
 func (t *Tally) Carry(find func(height uint64, head Hash) (Header, bool)) (out []Header, err error) {
 	for height := t.Height + 1; ; height++ {
 		may, changes := t.May(height)

@@ -152,8 +152,24 @@ func TestNewEpoch(t *testing.T) {
 			return w.body(none, w.stated("n1", w.certified[1]), w.stated("n2", w.certified[1]), w.stated("n3", w.certified[1]), w.stated("n4", w.certified[1]))
 		}, errs.OK, 2},
 		"three say, one is behind": {func(w e) *NewEpoch {
-			return w.body(none, w.stated("n1", nil), w.stated("n2", w.certified[0]), w.stated("n3", w.certified[1]))
+			return w.body(w.certified[1:], w.stated("n1", nil), w.stated("n2", w.certified[0]), w.stated("n3", w.certified[1]))
 		}, errs.OK, 2},
+		"all below may be carried over as well": {func(w e) *NewEpoch {
+			return w.body(w.certified, w.stated("n1", nil), w.stated("n2", w.certified[0]), w.stated("n3", w.certified[1]))
+		}, errs.OK, 2},
+		"what one alone claims, and may keep for itself, is not carried over": {func(w e) *NewEpoch {
+			return w.body(none, w.stated("n1", nil), w.stated("n2", w.certified[0]), w.stated("n3", w.certified[1]))
+		}, errs.Denied, 0},
+		"it is, but another header is carried over below": {func(w e) *NewEpoch {
+			b := w.body(w.certified, w.stated("n1", nil), w.stated("n2", w.certified[0]), w.stated("n3", w.certified[1]))
+			b.Carried[0].Time++
+			return b
+		}, errs.Invalid, 0},
+		"another one in its place": {func(w e) *NewEpoch {
+			b := w.body(w.certified[1:], w.stated("n1", nil), w.stated("n2", w.certified[0]), w.stated("n3", w.certified[1]))
+			b.Carried[0].Time++
+			return b
+		}, errs.Denied, 0},
 		"two are too few": {func(w e) *NewEpoch {
 			return w.body(none, w.stated("n1", w.certified[1]), w.stated("n2", w.certified[1]))
 		}, errs.Denied, 0},
@@ -224,7 +240,7 @@ func TestNewEpoch(t *testing.T) {
 			return w.body(none, s, w.stated("n2", w.certified[1]), w.stated("n3", w.certified[1]))
 		}, errs.Stale, 0},
 		"a replica knows more than the controllers that are heard": {func(w e) *NewEpoch {
-			b := w.body(none, w.stated("n1", nil), w.stated("n2", w.certified[0]), w.stated("n3", w.certified[0]))
+			b := w.body(w.certified[1:], w.stated("n1", nil), w.stated("n2", w.certified[0]), w.stated("n3", w.certified[0]))
 			b.Header, b.Cert = &w.certified[1].Header, w.certified[1].Cert
 			return b
 		}, errs.OK, 2},

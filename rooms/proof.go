@@ -77,10 +77,10 @@ func (d *Decision) ReconfigureOf() (*Reconfigure, bool) {
 
 // Unwitnessed returns the changes of controllers up to the one at height since, the room's newest, that the directory's record does not show: what it must
 // be told (Witness), ascending. at returns a certified decision; nil when one of them is not at hand.
-func (r *RoomRecord) Unwitnessed(since uint64, at func(height uint64) (*Decision, bool)) (changes []*Decision) {
+func (r *RoomRecord) Unwitnessed(since uint64, at func(height uint64) *Decision) (changes []*Decision) {
 	for since > r.Since {
-		d, ok := at(since)
-		if !ok {
+		d := at(since)
+		if d == nil {
 			return nil
 		}
 		rc, ok := d.ReconfigureOf()

@@ -7,6 +7,10 @@ import (
 	"warren/rooms"
 )
 
+// errUnheld is what Body ends with when a controller has shown that more is certified than this node has: it must fetch that first, and starts nothing above
+// what nobody may be able to give.
+var errUnheld = errors.New("new epoch: more is certified than this node holds; try again, or without the controller that does not give it")
+
 // errNoProof is what Body ends with while the certificate of the chain's head is not at hand.
 var errNoProof = errors.New("new epoch: the certificate of the room's head is not at hand")
 
@@ -24,7 +28,7 @@ func State(sc *Scene, account string) (s rooms.Statement, ok bool) {
 		Epoch: sc.Chain.Epoch, For: account, Since: sc.Chain.Machine.Base().Since, Height: sc.Chain.Height, Head: sc.Chain.Head, Promises: sc.Ctl.Promises(),
 	}
 	if s.Height > sc.Record.Floor {
-		if s.Header, s.Cert, ok = sc.Proof(); !ok {
+		if s.Header, s.Cert, ok = sc.proof(); !ok {
 			return s, false
 		}
 	}
@@ -84,7 +88,7 @@ func (g *Gathering) Body(sc *Scene) (*rooms.NewEpoch, rooms.Tally, error) {
 		return b, tally, err
 	}
 	if sc.Chain.Height > tally.Height {
-		header, cert, ok := sc.Proof()
+		header, cert, ok := sc.proof()
 		if !ok {
 			return b, tally, errNoProof
 		}
@@ -93,12 +97,18 @@ func (g *Gathering) Body(sc *Scene) (*rooms.NewEpoch, rooms.Tally, error) {
 			return b, tally, err
 		}
 	}
-	b.Carried, err = tally.Carry(func(height uint64, head rooms.Hash) (rooms.Header, bool) {
-		if sc.Ctl == nil {
-			return rooms.Header{}, false
+	if g.account != "" && tally.Height > sc.Chain.Height {
+		return b, tally, errUnheld
+	}
+	above, err := tally.Carry(sc.header)
+	if g.account == "" {
+		below, ok := tally.Below(sc.header)
+		if !ok {
+			return b, tally, errUnheld
 		}
-		return sc.Ctl.Header(height, head)
-	})
+		above = append(below, above...)
+	}
+	b.Carried = above
 	return b, tally, err
 }
 

@@ -55,8 +55,11 @@ func (c *cluster) newEpoch() rooms.EpochRecord {
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	carried, err := tally.Carry(func(height uint64, head rooms.Hash) (rooms.Header, bool) {
+	find := func(height uint64, head rooms.Hash) (rooms.Header, bool) {
 		for _, h := range c.hosts {
+			if uint64(len(h.log)) >= height && h.log[height-1].Header.Hash() == head {
+				return h.log[height-1].Header, true
+			}
 			if h.ctl != nil {
 				if header, ok := h.ctl.Header(height, head); ok {
 					return header, true
@@ -64,12 +67,17 @@ func (c *cluster) newEpoch() rooms.EpochRecord {
 			}
 		}
 		return rooms.Header{}, false
-	})
-	if err != nil || !tally.Enough() {
+	}
+	carried, err := tally.Carry(find)
+	below, ok := tally.Below(find)
+	if err != nil || !ok || !tally.Enough() {
 		c.t.Fatalf("the statements do not suffice: %v", err)
 	}
 	e := rooms.EpochRecord{
 		Epoch: rec.Epoch() + 1, Start: tally.Height + uint64(len(carried)), Head: tally.Head, Controllers: rec.Now, Of: uint32(len(rec.Now)), Silent: tally.Silent,
+	}
+	for i := range below {
+		e.Carried = append(e.Carried, below[i].Hash())
 	}
 	for i := range carried {
 		e.Head = carried[i].Hash()

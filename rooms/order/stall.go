@@ -25,8 +25,32 @@ type Scene struct {
 	Ctl    *Controller        // nil: none runs here
 	Record rooms.RoomRecord   // as the newest version of the directory here has it
 	Alive  func(rooms.NodeID) bool
-	// Proof returns the header at the chain's head with its certificate; false: it is not at hand.
-	Proof func() (*rooms.Header, rooms.Certificate, bool)
+	// At returns the certified decision at a height, up to the chain's; nil: it is not at hand.
+	At func(height uint64) *rooms.Decision
+}
+
+// proof returns the header at the chain's head with its certificate; false: it is not at hand.
+func (s *Scene) proof() (*rooms.Header, rooms.Certificate, bool) {
+	d := s.At(s.Chain.Height)
+	if d == nil || d.Header.Hash() != s.Chain.Head {
+		return nil, nil, false
+	}
+	return &d.Header, d.Cert, true
+}
+
+// header returns a header that this node holds, as certified or as one that its controller has computed.
+func (s *Scene) header(height uint64, hash rooms.Hash) (rooms.Header, bool) {
+	if height <= s.Chain.Height {
+		d := s.At(height)
+		if d == nil || d.Header.Hash() != hash {
+			return rooms.Header{}, false
+		}
+		return d.Header, true
+	}
+	if s.Ctl == nil {
+		return rooms.Header{}, false
+	}
+	return s.Ctl.Header(height, hash)
 }
 
 func (s *Scene) controllers() []rooms.NodeID { return s.Chain.Machine.Base().Controllers }

@@ -39,7 +39,7 @@ type askState struct {
 // scene is what this node sees of the room. false: the directory here does not know it.
 func (r *Replica) scene() (*order.Scene, bool) {
 	rec, err := r.h.record(r.id)
-	return &order.Scene{Self: r.h.self, Key: r.h.cfg.Key, Chain: r.chain, Ctl: r.ctl, Record: rec, Alive: r.h.alive, Proof: r.proof}, err == nil
+	return &order.Scene{Self: r.h.self, Key: r.h.cfg.Key, Chain: r.chain, Ctl: r.ctl, Record: rec, Alive: r.h.alive, At: r.at}, err == nil
 }
 
 // ends reports whether this node may speak at the end of the room's epoch: as one of its controllers.
@@ -105,13 +105,13 @@ func (r *Replica) mayRecover(sc *order.Scene, from rooms.NodeID, account string)
 	return signs && r.chain.Machine.(*rooms.State).Manages(account, r.h.Now()) && (!sc.Quorate() || r.ending.stall.Undecided(sc, time.Now()))
 }
 
-// proof returns the head's header with its certificate.
-func (r *Replica) proof() (*rooms.Header, rooms.Certificate, bool) {
-	list, err := r.decisions(r.chain.Height, r.chain.Height)
-	if err != nil || len(list) != 1 || list[0].Header.Hash() != r.chain.Head {
-		return nil, nil, false
+// at returns the certified decision at a height; nil: it is not at hand.
+func (r *Replica) at(height uint64) *rooms.Decision {
+	list, err := r.decisions(height, height)
+	if err != nil || len(list) != 1 {
+		return nil
 	}
-	return &list[0].Header, list[0].Cert, true
+	return &list[0]
 }
 
 // stated takes a controller's statement.

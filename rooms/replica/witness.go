@@ -36,13 +36,7 @@ func (r *Replica) tickImports(now time.Time) {
 
 // imports returns what the directory lacks of the room's changes of controllers, in order.
 func (r *Replica) imports(rec rooms.RoomRecord) (bodies []rooms.Body) {
-	for _, d := range rec.Unwitnessed(r.chain.Machine.Base().Since, func(height uint64) (*rooms.Decision, bool) {
-		list, err := r.decisions(height, height)
-		if err != nil || len(list) == 0 {
-			return nil, false
-		}
-		return &list[0], true
-	}) {
+	for _, d := range rec.Unwitnessed(r.chain.Machine.Base().Since, r.at) {
 		bodies = append(bodies, &rooms.Witness{Room: r.id, Decision: rooms.Marshal(d)})
 	}
 	return bodies

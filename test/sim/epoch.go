@@ -28,18 +28,9 @@ func (n *node) hears(p *node) bool {
 
 func (n *node) scene() *order.Scene {
 	return &order.Scene{
-		Self: n.id, Key: keys[n.i], Chain: n.chain, Ctl: n.ctl, Record: n.w.town.record(n.dir), Proof: n.proof,
+		Self: n.id, Key: keys[n.i], Chain: n.chain, Ctl: n.ctl, Record: n.w.town.record(n.dir), At: n.at,
 		Alive: func(id rooms.NodeID) bool { return n.hears(n.w.byID[id]) },
 	}
-}
-
-// proof returns the head's header with its certificate.
-func (n *node) proof() (*rooms.Header, rooms.Certificate, bool) {
-	d := n.at(n.chain.Height)
-	if d == nil {
-		return nil, nil, false
-	}
-	return &d.Header, d.Cert, true
 }
 
 func (n *node) controls() bool { return slices.Contains(n.chain.Machine.Base().Controllers, n.id) }
@@ -147,10 +138,7 @@ func (n *node) proposeEpoch(sc *order.Scene) {
 
 // tellTown tells the directory of changes of controllers that it does not know, and reports whether there were any.
 func (n *node) tellTown(sc *order.Scene) bool {
-	changes := sc.Record.Unwitnessed(n.chain.Machine.Base().Since, func(height uint64) (*rooms.Decision, bool) {
-		d := n.at(height)
-		return d, d != nil
-	})
+	changes := sc.Record.Unwitnessed(n.chain.Machine.Base().Since, n.at)
 	for _, d := range changes {
 		n.w.town.ask(n, &rooms.Witness{Room: n.w.room, Decision: rooms.Marshal(d)})
 	}
@@ -216,24 +204,29 @@ func (n *node) drop() {
 	n.life++
 }
 
-// goBack takes the copy back to the start of an epoch that others have begun below its head: what was decided above it is lost.
-func (n *node) goBack() (turned bool) {
-	n.drop()
-	n.flush()
-	before := n.chain.Epoch
+// load reads the chain from the disk, in the newest epoch that is known here, and cuts off what is not in it.
+func (n *node) load() {
 	for {
 		n.chain = n.replay(uint64(len(n.log)))
 		n.chain.Learn(n.w.view(n.dir))
 		n.settleDoubts()
 		start, over := n.chain.Overrun()
 		if !over {
-			break
+			return
 		}
 		to := min(start, n.chain.Height-1)
 		n.w.tr.say(n.w.now, "node %d goes back from height %d to %d", n.i, n.chain.Height, to)
 		n.log = n.log[:to:to]
 		n.w.st.back++
 	}
+}
+
+// goBack takes the copy back to the start of an epoch that others have begun below its head: what was decided above it is lost.
+func (n *node) goBack() (turned bool) {
+	n.drop()
+	n.flush()
+	before := n.chain.Epoch
+	n.load()
 	n.recount()
 	n.halted = true // until it is in the new epoch, or restarts
 	return n.chain.Epoch > before

@@ -89,7 +89,7 @@ func (w *world) agreed() int {
 
 // endorses reports whether a controller agrees to the next stage.
 func (w *world) endorses(n *node) bool {
-	return w.plan.lies == "" || n.liar == nil && n.ledger.Unfit(w.nodes[w.plan.liar].id, n.clock(), true)
+	return w.plan.lies == "" || w.recovered || n.liar == nil && n.ledger.Unfit(w.nodes[w.plan.liar].id, n.clock(), true)
 }
 
 // noticed reports whether an honest node has struck the saboteur.

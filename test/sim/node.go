@@ -90,6 +90,9 @@ func (n *node) tick() {
 
 // manage starts and stops the controller, as the certified chain says.
 func (n *node) manage() {
+	if !n.up {
+		return // it crashed while it learned of an epoch
+	}
 	wanted := slices.Contains(n.chain.Machine.Base().Controllers, n.id)
 	switch {
 	case n.ctl == nil && !n.halted && (wanted || n.newcomer || n.disk.Alive):
@@ -151,6 +154,11 @@ func (n *node) learnDirectory(v uint64) {
 		}
 		return
 	}
+	n.reaches(v)
+}
+
+// reaches takes a version of the directory.
+func (n *node) reaches(v uint64) {
 	n.dir = max(n.dir, v)
 	n.learnEpochs()
 	if n.ctl != nil {
@@ -390,8 +398,12 @@ func (n *node) pull(from *node) {
 	})
 	want := n.chain.Height + 1
 	n.w.send(n, from, 8, func() {
+		if from.apart { // who is cut off from the directory has its log from others
+			dir := from.dir
+			n.w.send(from, n, 8, func() { n.reaches(dir) })
+		}
 		var ds []*rooms.Decision
-		for h := want; h <= uint64(len(from.log)) && len(ds) < 16; h++ {
+		for h := want; h <= uint64(len(from.log)) && len(ds) < 16 && !from.liar.keeps(); h++ {
 			ds = append(ds, &from.log[h-1])
 		}
 		if len(ds) == 0 {
@@ -461,7 +473,6 @@ func (n *node) crash() {
 	if len(n.staged) > 0 || len(w.town.epochs()) > 0 {
 		n.staged = nil
 		n.chain = n.replay(uint64(len(n.log)))
-		n.learned = 0 // what the chain knew of epochs was in memory
 	}
 	if w.plan.amnesia {
 		n.loseSynced()
@@ -499,6 +510,14 @@ func (n *node) boot() {
 	n.w.tr.say(n.w.now, "node %d restarts", n.i)
 	n.up, n.halted = true, false
 	n.w.after(int64(n.w.rng.IntN(300)), func() { n.learnDirectory(n.w.town.top) })
-	n.learnEpochs()
+	if len(n.w.town.epochs()) > 0 { // what the chain knew of epochs was in memory
+		n.load()
+		n.recount()
+		n.learned = n.dir
+	}
 	n.manage()
+	if start, headers := n.chain.Carried(); n.ctl != nil && len(n.chain.Ahead()) > 0 {
+		n.ctl.Carry(start, headers)
+		n.pump()
+	}
 }

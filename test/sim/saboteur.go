@@ -19,6 +19,7 @@ type class struct {
 	batch     func(l *liar, b *rooms.Batch)
 	message   func(l *liar, to *node, e *envelope) (keep bool)
 	tick      func(l *liar)
+	hides     bool                                                     // it keeps for itself what it knows to be certified
 	mute      bool                                                     // it sends nothing
 	impatient bool                                                     // epochs begin all the time
 	states    func(l *liar, sc *order.Scene, to *node, account string) // what it states at the end of an epoch, instead of the truth; it signs on
@@ -154,6 +155,12 @@ var classes = []class{
 		}
 		l.state(sc, to, account, promises)
 	}},
+	{name: "statement-hides", impatient: true, hides: true, tick: demand, message: func(l *liar, to *node, e *envelope) bool {
+		late := to.i == (l.n.i+1)%4 && l.n.w.now/2000%2 == 0
+		return e.Cert == nil && (e.Raft == nil || e.Raft.Type != msgApp || !late)
+	}, states: func(l *liar, sc *order.Scene, to *node, account string) {
+		l.n.tellStatement(to, l.hidden(sc, account))
+	}},
 	{name: "deposer", tick: func(l *liar) {
 		if l.n.ctl != nil && l.rng.IntN(10) == 0 {
 			l.n.ctl.Campaign(l.n.clock())
@@ -248,6 +255,9 @@ func (l *liar) tick() {
 	}
 }
 
+// keeps reports whether it gives nobody what it has.
+func (l *liar) keeps() bool { return l != nil && l.does.hides }
+
 // states reports whether it stated something of its own.
 func (l *liar) states(sc *order.Scene, to *node, account string) bool {
 	if l == nil || l.does.states == nil {
@@ -263,13 +273,21 @@ func (l *liar) state(sc *order.Scene, to *node, account string, promises []rooms
 		Epoch: sc.Chain.Epoch, For: account, Since: sc.Chain.Machine.Base().Since, Height: sc.Chain.Height, Head: sc.Chain.Head, Promises: promises,
 	}
 	if s.Height > sc.Record.Floor {
-		s.Header, s.Cert, _ = sc.Proof()
+		head := sc.At(s.Height)
+		s.Header, s.Cert = &head.Header, head.Cert
 		if l.rng.IntN(4) == 0 { // the directory's own place, as if nothing had been certified since
 			s.Height, s.Head, s.Header, s.Cert = sc.Record.Floor, sc.Record.FloorHead, nil, nil
 		}
 	}
 	s.Sign(sc.Chain.Room, keys[l.n.i])
 	l.n.tellStatement(to, s)
+}
+
+// hidden is a statement of a node that has seen nothing since the directory was told.
+func (l *liar) hidden(sc *order.Scene, account string) rooms.Statement {
+	s := rooms.Statement{Epoch: sc.Chain.Epoch, For: account, Since: sc.Chain.Machine.Base().Since, Height: sc.Record.Floor, Head: sc.Record.FloorHead}
+	s.Sign(sc.Chain.Room, keys[l.n.i])
+	return s
 }
 
 // claims are promises that it never made: of headers that do not exist, and of some that do.
@@ -297,7 +315,13 @@ func demand(l *liar) {
 		n.end.own = order.Gather(n.chain.Epoch, "")
 	}
 	n.askStatements(sc, n.end.own)
-	if body, _, _ := n.end.own.Body(sc); len(body.Statements) > 1 {
+	if l.does.hides {
+		blank := *sc
+		blank.Chain = n.w.genesis() // so that it proves nothing either
+		n.end.own.Take(sc, n.id, l.hidden(sc, ""))
+		sc = &blank
+	}
+	if body, tally, err := n.end.own.Body(sc); len(body.Statements) > 1 && (!l.does.hides || err == nil) && len(tally.Silent) > 0 {
 		n.w.town.ask(n, body)
 	}
 	n.pump()

@@ -68,6 +68,7 @@ func TestSaboteurs(t *testing.T) {
 		"statement-withheld": "who says nothing may be away",
 		"statement-claims":   "nobody knows what it has really signed",
 		"statement-two":      "the same",
+		"statement-hides":    "the same",
 	}
 	for _, c := range classes {
 		t.Run(c.name, func(t *testing.T) {

@@ -81,6 +81,16 @@ type tally struct {
 	n, stated int
 	votes     map[uint64]map[string]int // promises, by height and header
 	changes   map[string]bool           // headers that change the controllers
+	heights   []uint64                  // certified, by who stated
+}
+
+// held returns the height that more than f controllers claim, so that an honest one does.
+func (t *tally) held(floor uint64) uint64 {
+	slices.Sort(t.heights)
+	if i := len(t.heights) - 1 - faults(t.n); i >= 0 {
+		return t.heights[i]
+	}
+	return floor
 }
 
 // may returns the headers at a height of which a quorum may have been signed: who is silent may have signed any, and up to f of the others may lie.
@@ -146,6 +156,19 @@ func (r *record) newEpoch(account string, device, body []byte) error {
 	} else if t.stated < t.n-faults(t.n) {
 		return fmt.Errorf("%d of %d controllers state: too few for an epoch without people", t.stated, t.n)
 	}
+	held := t.held(r.floor)
+	if account == "" && len(b.Carried) > 0 { // it may begin below the highest certified one, and must where only liars may hold that
+		var h header
+		if err := cbor.Unmarshal(b.Carried[0], &h); err != nil {
+			return err
+		}
+		if h.Height > 0 && h.Height <= top {
+			e.start, e.head = h.Height-1, h.Prev
+		}
+	}
+	if account == "" && e.start > held {
+		return fmt.Errorf("the epoch starts at height %d, but an honest controller is sure to hold %d only, and nothing is carried over from there", top, held)
+	}
 	for _, raw := range b.Carried {
 		var h header
 		if err := cbor.Unmarshal(raw, &h); err != nil {
@@ -156,12 +179,16 @@ func (r *record) newEpoch(account string, device, body []byte) error {
 		switch {
 		case h.Height != e.start+1 || !bytes.Equal(h.Prev, e.head) || h.Epoch != r.epoch() || !bytes.Equal(h.Room, b.Room):
 			return fmt.Errorf("a header at height %d is carried over that does not follow height %d", h.Height, e.start)
+		case h.Height < top, h.Height == top && bytes.Equal(hash, head):
 		case changes || !slices.Contains(may, string(hash)):
 			return fmt.Errorf("the header at height %d is carried over, but it cannot be certified", h.Height)
 		case account == "" && len(may) > 1:
 			return fmt.Errorf("the header at height %d is carried over without people, but another one may be certified", h.Height)
 		}
 		e.start, e.head, e.carried = h.Height, hash, append(e.carried, hash)
+	}
+	if e.start < top {
+		return fmt.Errorf("the epoch starts at height %d, but %d is certified", e.start, top)
 	}
 	if may, _ := t.may(e.start + 1); account == "" && len(may) > 0 {
 		return fmt.Errorf("what may be certified at height %d is left out without people", e.start+1)
@@ -186,6 +213,7 @@ func (r *record) statement(room []byte, s *statement, t *tally) error {
 	case !signed(s.Node, s.Sig, what):
 		return fmt.Errorf("the signature does not verify")
 	}
+	t.heights = append(t.heights, s.Height)
 	last := s.Height
 	for _, p := range promises {
 		if p.Height <= last {

@@ -95,6 +95,16 @@ func TestEpochsOfAnHonestNetwork(t *testing.T) {
 		t.Errorf("without people: %+v, %q", r, n.Problems)
 	}
 
+	s = newStory() // what only one controller claims is carried over too
+	s.room.decide(s.nodes[1:], nil, s.says(1, "two"))
+	two, _ := s.header(2)
+	s.ends("", []cbor.RawMessage{two}, part{node: 0, height: 2}, part{node: 1, height: 1}, part{node: 2, height: 1})
+	s.uncertified(2)
+	s.begins(s.nodes, begin{Epoch: 2, Of: 4, Silent: 1})
+	if n = examine([]*disk{s.disk("n1")}); len(n.Problems) > 0 || n.Room("lobby").Height != 3 {
+		t.Errorf("carried over from below: %q", n.Problems)
+	}
+
 	s = newStory()
 	s.room.decide(s.nodes[1:], nil, s.says(1, "two"))
 	old := s.disk("n2")
@@ -134,6 +144,9 @@ func TestLiesAboutEpochsAreFound(t *testing.T) {
 		}},
 		"a statement for somebody else": {"cannot be certified", func(s *story, carried []cbor.RawMessage, _ promise) {
 			s.ends("alice", carried, part{node: 0, height: 2}, part{node: 1, height: 2}, part{node: 2, height: 2})
+		}},
+		"what one alone holds": {"sure to hold 1 only", func(s *story, _ []cbor.RawMessage, _ promise) {
+			s.ends("", nil, part{node: 0, height: 2}, part{node: 1, height: 1}, part{node: 2, height: 1})
 		}},
 		"a claim without a proof": {"signatures", func(s *story, _ []cbor.RawMessage, _ promise) {
 			s.ends("", nil, part{node: 0, height: 3}, part{node: 1, height: 2}, part{node: 2, height: 2})
