@@ -148,11 +148,15 @@ func (c *Controller) changing() bool {
 // run applies a batch to the tentative chain and signs what comes of it.
 func (c *Controller) run(e *pb.Entry, b *rooms.Batch, view rooms.View) {
 	s := &step{batch: b, controllers: c.chain.Machine.Base().Controllers, sigs: map[rooms.NodeID]rooms.Signature{}}
+	before := make(map[rooms.NodeID]uint64, 1) // counters of its devices
+	for i := range b.Requests {
+		before[b.Requests[i].Device] = c.chain.Machine.Base().Counters[b.Requests[i].Device]
+	}
 	s.header, s.verdicts, _ = c.chain.Run(b, view, c.cfg.Verify)
 	s.after = c.chain.Machine.Base().Controllers
 	s.hash = c.chain.Head
 	s.items = c.ordered(e.GetTerm())
-	c.judge(s, e)
+	c.judge(s, e, before)
 	c.sawBatch(b, e)
 	c.ran(b)
 	c.open = append(c.open, s)

@@ -92,3 +92,22 @@ func TestGrowth(t *testing.T) {
 		}
 	}
 }
+
+// TestWhoOrdersWhatWasOvertakenIsHonest: a request whose turn it is may be stale because of what it is about. Its leader cannot know, and is not to blame.
+func TestWhoOrdersWhatWasOvertakenIsHonest(t *testing.T) {
+	c := newCluster(t, 4, 4)
+	c.say(2)
+	l := c.leader()
+	c.order(c.request(l.i, "", &rooms.Reconfigure{Since: 77, Controllers: controllers(0, 1, 2)}))
+	c.say(1)
+	if d := l.log[2]; d.Verdicts.At(0) != errs.Stale {
+		t.Fatalf("it is not stale: %v", d.Verdicts)
+	}
+	for _, h := range c.hosts {
+		for _, x := range h.ledger.Charges() {
+			if x.Strikes > 0 {
+				t.Errorf("node %d: %+v", h.i, x)
+			}
+		}
+	}
+}

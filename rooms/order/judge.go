@@ -53,8 +53,8 @@ func (c *Controller) note(node rooms.NodeID, m Misdeed, evidence string) {
 }
 
 // judge looks for what no honest leader puts into a batch. The leader checks each request before it proposes, on the same state: whoever is
-// last to run it finds what the leader found.
-func (c *Controller) judge(s *step, e *pb.Entry) {
+// last to run it finds what the leader found. counters are those of the batch's devices below it.
+func (c *Controller) judge(s *step, e *pb.Entry, counters map[rooms.NodeID]uint64) {
 	b := s.batch
 	who := b.Leader
 	if !c.insider(who) {
@@ -72,7 +72,12 @@ func (c *Controller) judge(s *step, e *pb.Entry) {
 		say := func(what string) string {
 			return fmt.Sprintf("height %d, request %d of %s, counter %d: %s", b.Height, i, r.Device.Short(), r.Counter, what)
 		}
-		switch s.verdicts.At(i) {
+		verdict, last := s.verdicts.At(i), counters[r.Device]
+		tookTurn := verdict != errs.Void && r.Counter == last+1 && (r.Dir <= s.header.Dir || c.isDirectory)
+		if tookTurn {
+			counters[r.Device] = r.Counter
+		}
+		switch verdict {
 		case errs.Void:
 			if r.Room != c.chain.Room || !c.cfg.Verify(r, r.ID()) {
 				c.note(who, Forged, say("its device did not sign it for this room"))
@@ -86,10 +91,11 @@ func (c *Controller) judge(s *step, e *pb.Entry) {
 		case errs.Quota:
 			c.excuse(r.Device)
 		case errs.Stale:
-			switch last := c.chain.Machine.Base().Counters[r.Device]; {
+			switch {
 			case c.isDirectory && r.Dir > 0:
 				c.excuse(r.Device) // the leader of the directory does not look at it
-			case r.Counter == last+1 && r.Dir > s.header.Dir:
+			case tookTurn: // what it is about was overtaken: an edit of what is edited, a change of those who have changed
+			case r.Counter == last+1:
 				c.note(who, StaleDirectory, say(fmt.Sprintf("it has seen directory %d, the batch %d", r.Dir, b.Dir)))
 				c.excuse(r.Device)
 			case !c.watch.excused[r.Device]:
