@@ -213,3 +213,35 @@ func TestPeopleDecideWhereStatementsDoNot(t *testing.T) {
 		}
 	})
 }
+
+// TestACutLeavesNoGapWithoutAnUpperEnd: what a copy holds above a gap of its log rests on the state that it took over. When that is cut off, the gap and
+// all above it go too.
+func TestACutLeavesNoGapWithoutAnUpperEnd(t *testing.T) {
+	id := rooms.RoomID{1}
+	for name, tt := range map[string]struct {
+		state, cut uint64 // heights
+		last       uint64 // decision that stays
+		gap        bool
+	}{
+		"above the state": {state: 8, cut: 10, last: 10, gap: true},
+		"below the state": {state: 8, cut: 7, last: 4},
+		"below the gap":   {state: 8, cut: 3, last: 3},
+	} {
+		st := &memStore{m: map[Table][]Entry{}}
+		h := &Host{cfg: Config{Store: st}}
+		lacks := missing{Floor: 1, Gap: &gap{Low: 4}}
+		changes := []Change{lacks.change(id), {Table: Snapshots, Key: roomKey(id, tt.state), Value: []byte{1}}}
+		for _, height := range []uint64{1, 2, 3, 4, 8, 9, 10, 11, 12} {
+			changes = append(changes, Change{Table: Decisions, Key: roomKey(id, height), Value: []byte{1}})
+		}
+		st.WriteLater(changes)
+		h.cut(id, tt.cut)
+		log, err := h.loadGap(id)
+		if err != nil || (log.Gap != nil) != tt.gap {
+			t.Errorf("%s: the gap is %+v, %v", name, log.Gap, err)
+		}
+		if list, _ := st.Range(Decisions, nil, nil, 1, true); len(list) != 1 || !slices.Equal(list[0].Key, roomKey(id, tt.last)) {
+			t.Errorf("%s: the last decision is %x, want that of height %d", name, list, tt.last)
+		}
+	}
+}

@@ -138,3 +138,30 @@ func TestARoomForWhichSomethingWaitsIsNotParked(t *testing.T) {
 		}
 	})
 }
+
+// TestARoomThatTheDirectoryDoesNotKnowIsNotParked: somebody must tell the directory who controls the room now, and nobody does while it rests.
+func TestARoomThatTheDirectoryDoesNotKnowIsNotParked(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		h := w.start("n1")
+		id := w.found("", "ann", rooms.CreateRoom{Name: "lobby"})
+		r := w.open("n1", id, "ann")
+		w.eventually("it rests", time.Minute, func() (rests bool) {
+			r.wait(func() { rests = !r.park.since.IsZero() })
+			return rests
+		})
+		r.wait(func() {
+			base := r.chain.Machine.Base()
+			base.Since++
+			r.tickRest(time.Now().Add(h.cfg.Rest))
+			if r.parked {
+				t.Error("it is parked, and the directory shows other controllers")
+			}
+			base.Since--
+			r.tickRest(time.Now().Add(h.cfg.Rest))
+			if !r.parked {
+				t.Error("it is not parked when the directory knows")
+			}
+		})
+	})
+}
