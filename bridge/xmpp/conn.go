@@ -23,8 +23,6 @@ type conn struct {
 	loopback bool
 	secured  bool
 	r        *reader
-	streamID string
-	opened   bool // the answer to the stream header was sent
 	out      *outbox
 	ctx      context.Context
 	cancel   context.CancelFunc
@@ -43,7 +41,9 @@ type conn struct {
 	joins    chan struct{}
 
 	mu       sync.Mutex
-	writing  bool // the writer runs: everything goes through the outbox
+	streamID string // only the serve goroutine changes it and opened
+	opened   bool   // the answer to the stream header was sent
+	writing  bool   // the writer runs: everything goes through the outbox
 	ended    bool
 	seats    map[*bridge.Seat]*occupancy
 	joining  map[string]chan struct{} // by folded room name

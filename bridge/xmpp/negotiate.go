@@ -128,9 +128,8 @@ func (c *conn) openStream() error {
 		from = &prefixed{rest, from}
 	}
 	c.r = newReader(from, limit)
-	c.streamID = newID()
 	c.mu.Lock()
-	c.opened = false
+	c.streamID, c.opened = newID(), false
 	c.mu.Unlock()
 	h, err := c.r.header()
 	if err != nil {

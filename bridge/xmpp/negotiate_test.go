@@ -3,6 +3,8 @@ package xmpp
 import (
 	"crypto/tls"
 	"encoding/base64"
+	"io"
+	"net"
 	"strings"
 	"testing"
 
@@ -302,6 +304,19 @@ func TestCloseSaysSystemShutdown(t *testing.T) {
 		if got := c.ended(); got != "system-shutdown" {
 			t.Errorf("got %q", got)
 		}
+	}
+}
+
+// A stream may be ended from anywhere while it only begins: for the race detector.
+func TestAStreamEndsWhileItBegins(t *testing.T) {
+	x := newNetwork(t).node("n1", nil, "alice")
+	for range 50 {
+		near, far := net.Pipe()
+		c := newConn(x.srv, far)
+		go c.serve(false)
+		c.end("system-shutdown", "the node stops")
+		_, _ = io.Copy(io.Discard, near)
+		<-c.gone
 	}
 }
 
