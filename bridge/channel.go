@@ -23,9 +23,11 @@ type channel struct {
 	stopSignal func()
 	stopFrozen func()
 	stopTalk   func()
+	stopTicks  func()
 	isFrozen   bool
 	lost       map[*Seat]struct{} // the room took them for gone, and was frozen when they came back
 	early      early[*Seat]
+	beats      map[*Seat]struct{} // who is told of ticks
 }
 
 // channel returns the hub's channel of the room, held once for the caller, who releases it or puts a seat into it.
@@ -50,12 +52,13 @@ func (h *Hub) channel(ctx context.Context, id rooms.RoomID, account, nick string
 	if h.closed {
 		return nil, errs.Closed
 	}
-	c := &channel{hub: h, room: room, refs: 1, lost: map[*Seat]struct{}{}, early: early[*Seat]{}}
+	c := &channel{hub: h, room: room, refs: 1, lost: map[*Seat]struct{}{}, early: early[*Seat]{}, beats: map[*Seat]struct{}{}}
 	room.View(func(st *rooms.State) { c.name = st.Name })
 	c.stopEvents = room.Watch(c.event)
 	c.stopSignal = room.WatchSignals(c.signal)
 	c.stopTalk = room.WatchProvisional(c.provisional)
 	c.stopFrozen = room.WatchFrozen(c.frozen)
+	c.stopTicks = room.WatchTicks(c.tick)
 	h.channels[id] = c
 	return c, nil
 }
@@ -84,6 +87,7 @@ func (c *channel) stop() {
 	c.stopSignal()
 	c.stopFrozen()
 	c.stopTalk()
+	c.stopTicks()
 }
 
 // enter seats the session; on success the reference of the caller is the seat's.
@@ -192,6 +196,7 @@ func (c *channel) drop(t *Seat) bool {
 	c.seats = slices.Delete(slices.Clone(c.seats), i, i+1)
 	c.early.drop(t)
 	delete(c.lost, t)
+	delete(c.beats, t)
 	c.unseat(t)
 	return true
 }

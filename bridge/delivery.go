@@ -42,6 +42,8 @@ const (
 	Confirmed
 	// Withdrawn: what the session was shown provisionally will not be ordered; Text says why. As ProvisionalEvent.
 	Withdrawn
+	// TickEvent: a tick of a room, for who asked for them (Seat.Ticks). Seat and Tick are set. Clients whose queue fills up are not told of all.
+	TickEvent
 )
 
 // Delivery is one thing that a protocol shows to its client. Its parts are shared between sessions: nobody changes them.
@@ -65,6 +67,7 @@ type Delivery struct {
 	New    string
 	Text   string
 	Frozen bool       // FrozenChange
+	Tick   Tick       // TickEvent
 	Say    *rooms.Say // SignalEvent
 	Reply  Reply      // BotReply
 	Heard  bool       // DirectEvent: it counts as shown to the person; false while the session is deaf

@@ -151,6 +151,13 @@ func describeSettings(b *rooms.Configure) string {
 			parts = append(parts, fmt.Sprintf("%d controllers", *b.Controllers))
 		}
 	}
+	if b.Ticks != nil {
+		if *b.Ticks == 0 {
+			parts = append(parts, "no ticks")
+		} else {
+			parts = append(parts, fmt.Sprintf("%d ticks per second", *b.Ticks))
+		}
+	}
 	if b.Retention != nil {
 		if *b.Retention == 0 {
 			parts = append(parts, "what is said is kept for ever")

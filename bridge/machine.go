@@ -76,7 +76,7 @@ type machineObject struct {
 //	invite                 who
 //	subject                subject: the new text, empty when it was taken away
 //	configure              set {topic_lock, secret, moderated, invite_only: bool; limit: number; key: whether there is one; title;
-//	                       controllers: number; retention: days, 0 for ever}
+//	                       controllers: number; retention: days, 0 for ever; ticks: per second}
 //	node-gone              node; gone: nicks
 //	reconfigure            controllers: node ids
 //
@@ -211,6 +211,9 @@ func settings(b *rooms.Configure) map[string]any {
 	}
 	if b.Controllers != nil {
 		set["controllers"] = *b.Controllers
+	}
+	if b.Ticks != nil {
+		set["ticks"] = *b.Ticks
 	}
 	if b.Retention != nil {
 		set["retention"] = *b.Retention

@@ -77,6 +77,8 @@ type Room interface {
 	// Find returns the event with this public id (rooms.Hash.MsgID) as TalkEvents tells it, however old it is, or errs.NotFound. It may read
 	// the disk.
 	Find(ctx context.Context, id string) (rooms.Event, error)
+	// WatchTicks calls f with every tick of the room (none, unless it asks for them), in order with its events; f must not block.
+	WatchTicks(f func(Tick)) (stop func())
 	// WatchFrozen calls f when the room freezes (no quorum of its controllers can be reached: nothing is ordered) and when it thaws; at
 	// once when it is frozen now. f must not block.
 	WatchFrozen(f func(frozen bool)) (stop func())

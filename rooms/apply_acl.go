@@ -25,6 +25,9 @@ func (s *State) configure(ctx *context, r *Request, b *Configure) (errs.Kind, *E
 	if n := b.Retention; n != nil && *n != 0 && (*n < MinRetention || *n > MaxRetention) {
 		return errs.Invalid, nil
 	}
+	if n := b.Ticks; n != nil && *n > MaxTicks {
+		return errs.Invalid, nil
+	}
 	acl := toggled(toggled(s.ACL, perms.Say, b.Moderated), perms.Enter|perms.Read, b.InviteOnly)
 	if len(acl) > perms.MaxEntries {
 		return errs.Quota, nil
@@ -35,6 +38,7 @@ func (s *State) configure(ctx *context, r *Request, b *Configure) (errs.Kind, *E
 	set(&s.Set.Key, b.Key)
 	set(&s.Set.Title, b.Title)
 	set(&s.Set.Controllers, b.Controllers)
+	set(&s.Set.Ticks, b.Ticks)
 	if b.Retention != nil {
 		s.Set.Forgotten = s.Set.Gone(ctx.time)
 		s.Set.Retention = *b.Retention

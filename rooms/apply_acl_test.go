@@ -34,6 +34,7 @@ func TestConfigure(t *testing.T) {
 	if len(st.Set.Key) != 0 {
 		t.Error("nil did not remove the password")
 	}
+	w.refused(errs.Invalid, alice, &Configure{Secret: ptr(true), Ticks: ptr(uint8(MaxTicks + 1))})
 	for _, n := range []uint16{MaxRetention + 1, 65535} {
 		w.refused(errs.Invalid, alice, &Configure{Secret: ptr(true), Retention: ptr(n)})
 	}
@@ -152,5 +153,23 @@ func TestRetention(t *testing.T) {
 	set(30)
 	if got := st.Set.Gone(last + day); got != last-2*day {
 		t.Errorf("a longer time brought back what was gone: %d", got)
+	}
+}
+
+// TestTicksAreForWhoIsHere: an empty room asks for none, whatever it is set to.
+func TestTicksAreForWhoIsHere(t *testing.T) {
+	w := newWorld(t)
+	st := w.state()
+	w.must(w.room, alice, &Configure{Ticks: ptr(uint8(MaxTicks))})
+	if n := st.TickEvery(); n != 0 {
+		t.Errorf("an empty room wants a tick in %d ms", n)
+	}
+	w.in(bob)
+	if n := st.TickEvery(); n != 50 {
+		t.Errorf("20 per second are one in %d ms", n)
+	}
+	w.must(w.room, alice, &Configure{Ticks: ptr(uint8(0))})
+	if n := st.TickEvery(); n != 0 {
+		t.Errorf("switched off, one in %d ms", n)
 	}
 }

@@ -13,7 +13,7 @@ import (
 // CheckpointEvery is the distance in heights between headers that carry a digest of the state.
 const CheckpointEvery = 64
 
-// Batch is what a leading controller puts in order as one step.
+// Batch is what a leading controller puts in order as one step. One without requests is a tick: it changes nothing but the room's time.
 type Batch struct {
 	_        struct{} `cbor:",toarray"`
 	Epoch    uint64

@@ -107,6 +107,8 @@ type (
 		Controllers *uint8
 		// Retention is for how many days what is decided is kept: 0 (for ever), or MinRetention to MaxRetention.
 		Retention *uint16
+		// Ticks is how many ticks per second the room is to have while somebody is in it, 0 to MaxTicks.
+		Ticks *uint8
 	}
 	// Grant changes one ACL entry of the room, or of an object.
 	Grant struct {

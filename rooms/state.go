@@ -30,6 +30,7 @@ const (
 	MaxObjectACL   = 32          // entries of one object's ACL: there may be MaxObjects of them in every replica's memory
 	maxTalkExt     = 8 << 10     // bytes of what XMPP clients send beside the body
 	emptyLife      = 10 * 60e3   // ms a temporary room outlives its last occupant
+	MaxTicks       = 20          // per second
 	MinRetention   = 1           // days that a room keeps its log at least: who comes back after a night finds what was said
 	MaxRetention   = 36_500      // days: who wants more keeps everything
 	day            = 24 * 3600e3 // ms
@@ -122,6 +123,8 @@ type Settings struct {
 	// Forgotten is the time (ms) of which settings of the past allowed copies to let go all that is older; what is lost does not come back when
 	// the room decides to keep it.
 	Forgotten int64
+	// Ticks is how many ticks per second the room asks for while somebody is in it, up to MaxTicks; 0: none.
+	Ticks uint8
 }
 
 // Gone returns the time (ms since the Unix epoch) before which a copy may have let go what was decided, at now; 0: it must have everything.
@@ -203,6 +206,14 @@ func (s *State) Occupant(nick string) (Occupant, bool) {
 
 // Direct reports whether the room is a conversation of two, in which nobody needs to enter.
 func (s *State) Direct() bool { return strings.HasPrefix(s.Name, directRoomPrefix) }
+
+// TickEvery returns the ms between two ticks that the room asks for now; 0: it wants none.
+func (s *State) TickEvery() int64 {
+	if s.Set.Ticks == 0 || s.Closed || len(s.Occupants) == 0 {
+		return 0
+	}
+	return 1000 / int64(s.Set.Ticks)
+}
 
 // Nicks returns the folded nicks of all occupants, sorted.
 func (s *State) Nicks() []string { return sortedKeys(s.Occupants) }

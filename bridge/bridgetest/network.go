@@ -239,6 +239,16 @@ func (w *Node) Peers(f func(rooms.NodeID, bool)) func() {
 	return func() { w.mu.Lock(); w.peers = nil; w.mu.Unlock() }
 }
 
+// Tick makes a room tick, and returns when all who watch that have been told.
+func (n *Network) Tick(id rooms.RoomID, k bridge.Tick) {
+	n.mu.RLock()
+	o := n.rooms[id]
+	n.mu.RUnlock()
+	done := make(chan struct{})
+	o.in <- job{tick: &k, sync: done}
+	<-done
+}
+
 // Freeze makes a room freeze, or thaw, and returns when all who watch it have been told.
 func (n *Network) Freeze(id rooms.RoomID, frozen bool) {
 	n.mu.RLock()

@@ -19,6 +19,7 @@ type ordered struct {
 	next   int
 	sigs   map[int]signalWatcher
 	freeze map[int]func(bool)
+	beats  map[int]func(bridge.Tick)
 	talk   map[int]func(bridge.Provisional, rooms.NodeID)
 	frozen bool  // owned by run; guarded by mu for others
 	gap    bool  // guarded by net.mu
@@ -45,11 +46,12 @@ type job struct {
 	done          func(bridge.Outcome)
 	sync          chan struct{}
 	freeze        *bool // freeze or thaw, then close sync
+	tick          *bridge.Tick
 	held          *rooms.Request
 }
 
 func (n *Network) order(c *rooms.Chain) *ordered {
-	o := &ordered{net: n, chain: c, in: make(chan job, 4096), watch: map[int]watcher{}, sigs: map[int]signalWatcher{}, freeze: map[int]func(bool){}, talk: map[int]func(bridge.Provisional, rooms.NodeID){}, count: map[rooms.NodeID]uint64{}}
+	o := &ordered{net: n, chain: c, in: make(chan job, 4096), watch: map[int]watcher{}, sigs: map[int]signalWatcher{}, freeze: map[int]func(bool){}, beats: map[int]func(bridge.Tick){}, talk: map[int]func(bridge.Provisional, rooms.NodeID){}, count: map[rooms.NodeID]uint64{}}
 	n.wg.Go(o.run)
 	return o
 }
@@ -64,6 +66,9 @@ func (o *ordered) run() {
 			case j.freeze != nil:
 				o.freezes(*j.freeze)
 				close(j.sync)
+			case j.tick != nil:
+				o.ticks(*j.tick)
+				close(j.sync)
 			case j.sync != nil:
 				close(j.sync)
 			case o.frozen:
@@ -72,6 +77,19 @@ func (o *ordered) run() {
 				o.step(j)
 			}
 		}
+	}
+}
+
+// ticks tells all who watch the room's ticks of one.
+func (o *ordered) ticks(k bridge.Tick) {
+	o.mu.Lock()
+	var fs []func(bridge.Tick)
+	for _, i := range sortedInts(o.beats) {
+		fs = append(fs, o.beats[i])
+	}
+	o.mu.Unlock()
+	for _, f := range fs {
+		f(k)
 	}
 }
 

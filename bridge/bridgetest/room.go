@@ -134,6 +134,16 @@ func (r *copyOf) WatchProvisional(f func(bridge.Provisional)) func() {
 	return func() { r.o.mu.Lock(); defer r.o.mu.Unlock(); delete(r.o.talk, id) }
 }
 
+// WatchTicks implements bridge.Room: Network.Tick makes a room tick.
+func (r *copyOf) WatchTicks(f func(bridge.Tick)) func() {
+	r.o.mu.Lock()
+	defer r.o.mu.Unlock()
+	id := r.o.next
+	r.o.next++
+	r.o.beats[id] = f
+	return func() { r.o.mu.Lock(); defer r.o.mu.Unlock(); delete(r.o.beats, id) }
+}
+
 // WatchFrozen implements bridge.Room: Network.Freeze makes a room freeze and thaw.
 func (r *copyOf) WatchFrozen(f func(bool)) func() {
 	r.o.mu.Lock()

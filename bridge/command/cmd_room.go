@@ -27,6 +27,10 @@ func roomCommands() []*command {
 			name: "room retention", args: "DAYS|keep", help: "how long what was said is kept, like 30d; older talk is deleted everywhere, for ever. keep: for ever",
 			right: perms.Manage, room: inRoom, min: 1, max: 1, run: roomRetention,
 		},
+		{
+			name: "room ticks", args: "N|off", help: "for games: up to 20 ticks per second while somebody is in the room; people see nothing of them",
+			right: perms.Manage, room: inRoom, min: 1, max: 1, run: roomTicks,
+		},
 		{name: "room keep", help: "makes a temporary room permanent", right: perms.Manage, room: inRoom, run: roomKeep},
 		grant("room grant", "WHO RIGHTS [THING]", "gives rights, like write,delete, to a person, everyone, or registered (all with an account)",
 			func(b *rooms.Grant, r perms.Rights) { b.Allow = r }),
@@ -75,6 +79,9 @@ func roomInfo(c *call) bridge.Reply {
 		}
 		if n := st.Set.Controllers; n > 0 {
 			d.Settings = append(d.Settings, fmt.Sprintf("%d controllers", n))
+		}
+		if n := st.Set.Ticks; n > 0 {
+			d.Settings = append(d.Settings, fmt.Sprintf("%d ticks per second", n))
 		}
 		if n := st.Set.Retention; n > 0 {
 			d.Settings = append(d.Settings, "keeps its log for "+bridge.Days(n))

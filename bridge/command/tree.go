@@ -78,6 +78,7 @@ func New(cfg Config) *Tree {
 	t.add("tags", "shows the tags of the things here, and what is tagged elsewhere", tagsCommands()...)
 	t.add("find", "finds tagged things in the whole network", findCommands()...)
 	t.add("why", "shows who orders the room and who signed its last decision", whyCommands()...)
+	t.add("ticks", "tells a bot the room's ticks", ticksCommands()...)
 	t.add("room", "the room itself and its rights", roomCommands()...)
 	return t
 }

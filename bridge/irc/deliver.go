@@ -61,12 +61,30 @@ func (c *conn) show(d bridge.Delivery) {
 		c.provisional(d)
 	case bridge.Confirmed, bridge.Withdrawn:
 		c.fate(d)
+	case bridge.TickEvent:
+		c.tick(d)
 	case bridge.BotReply:
 		c.botReply(d)
 	case bridge.GoTo:
 		room := d.Room
 		c.spawn(func(ctx context.Context) { c.joinOne(ctx, c.begin(""), "#"+strings.TrimPrefix(room, "#"), "") })
 	}
+}
+
+// tick tells a bot of a tick, when it keeps up: by the tag that events have, or as text, which nobody gets who has not asked for it.
+func (c *conn) tick(d bridge.Delivery) {
+	if _, in := c.joined[d.Seat]; !in || !c.out.easy() {
+		return
+	}
+	have := c.have() & shaping
+	c.push(d.Shared.Get(have, func() any {
+		form := string(bridge.MachineTick(d.Seat.Room().ID(), d.Tick))
+		l := line{source: c.srv.botMask(), command: "TAGMSG", params: []string{"#" + d.Seat.Name()}, time: d.Tick.Time, bot: true, machine: form}
+		if !have.has(capMessageTags) {
+			l.command, l.params = "NOTICE", append(l.params, form)
+		}
+		return l.bytes(have)
+	}).([]byte), false)
 }
 
 // answer returns the reply that a delivery belongs to, or nil.

@@ -57,6 +57,13 @@ func (q *queue) push(b []byte, answer bool) bool {
 	return true
 }
 
+// easy reports whether the client keeps up: what it can do without may be left out when it does not.
+func (q *queue) easy() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.events <= q.limit/2
+}
+
 // wait blocks until few answers wait, or until ctx ends.
 func (q *queue) wait(ctx context.Context) {
 	for {

@@ -33,11 +33,23 @@ func (c *conn) Deliver(d bridge.Delivery) {
 		c.provisional(d)
 	case bridge.Confirmed, bridge.Withdrawn:
 		c.fate(d)
+	case bridge.TickEvent:
+		c.tick(d)
 	case bridge.BotReply:
 		c.botReply(d)
 	case bridge.GoTo:
 		c.goTo(d)
 	}
+}
+
+// tick tells a bot of a tick, when it keeps up: the form that events have, without a body.
+func (c *conn) tick(d bridge.Delivery) {
+	occ := c.occupancyOf(d.Seat)
+	if occ == nil || !c.out.easy() {
+		return
+	}
+	c.emitOwn(occ, el(nsClient, "message", at("type", "groupchat"), at("id", newID()), at("from", occ.jid+"/"+bridge.BotNick),
+		el(nsEvent, "event", string(bridge.MachineTick(d.Seat.Room().ID(), d.Tick))), el(nsHints, "no-store")))
 }
 
 // roomEvent shows what was ordered in a room.

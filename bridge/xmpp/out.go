@@ -47,6 +47,13 @@ func (o *outbox) put(parts ...[]byte) bool {
 	return true
 }
 
+// easy reports whether the client keeps up: what it can do without may be left out when it does not.
+func (o *outbox) easy() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return len(o.buf) <= o.limit/2
+}
+
 // wait blocks until no more than half of the limit waits, so that an answer of many stanzas can be put piece by piece. false: the queue is
 // closed, or done came first.
 func (o *outbox) wait(done <-chan struct{}) bool {

@@ -68,6 +68,10 @@ func (r room) Watch(f func(*rooms.Event, any)) func() { return r.r.Watch(f) }
 
 func (r room) WatchFrozen(f func(bool)) func() { return r.r.WatchFrozen(f) }
 
+func (r room) WatchTicks(f func(bridge.Tick)) func() {
+	return r.r.WatchTicks(func(t replica.Tick) { f(bridge.Tick{Height: t.Height, Time: t.Time}) })
+}
+
 func (r room) WatchProvisional(f func(bridge.Provisional)) func() {
 	return r.r.WatchProvisional(func(p replica.Provisional) { f(bridge.Provisional{Event: p.Event, Cookie: p.Cookie, Err: p.Err}) })
 }

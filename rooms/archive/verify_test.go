@@ -390,3 +390,20 @@ func TestLiesAboutAPast(t *testing.T) {
 		})
 	}
 }
+
+// TestTicksAreHistoryToo: batches without requests are certified and proven as all others.
+func TestTicksAreHistoryToo(t *testing.T) {
+	w := newWorld(t).live(50)
+	before, events := w.lab.chain.Time, w.lab.chain.Machine.Base().Seq
+	for range 30 {
+		w.batch(w.lab, nil)
+	}
+	if w.lab.chain.Time <= before || w.lab.chain.Machine.Base().Seq != events || w.lab.chain.Height != 80 {
+		t.Errorf("30 ticks led from %d to %d ms, from %d to %d events, to height %d", before, w.lab.chain.Time, events, w.lab.chain.Machine.Base().Seq, w.lab.chain.Height)
+	}
+	for _, file := range [][]byte{w.file(), w.late(52)} {
+		if rep, err := archive.Verify(bytes.NewReader(file), w.genesis.ID()); err != nil || rep.Height != 80 || rep.Events != 50 {
+			t.Errorf("%v, %+v", err, rep)
+		}
+	}
+}

@@ -62,7 +62,7 @@ func (c *Controller) entry(e *pb.Entry) bool {
 
 // givesHeight reports whether the entry's batch may give the height: by its bytes and its place alone, so alike on every controller.
 func (c *Controller) givesHeight(b *rooms.Batch, e *pb.Entry, height uint64) bool {
-	return b != nil && b.Epoch == c.chain.Epoch && b.Term == e.GetTerm() && b.Height == height && len(b.Requests) > 0 && len(b.Requests) <= rooms.MaxRequests
+	return b != nil && b.Epoch == c.chain.Epoch && b.Term == e.GetTerm() && b.Height == height && len(b.Requests) <= rooms.MaxRequests
 }
 
 // batch runs a batch, or compares it with what is certified at its height. good: its signature is known to be. done is false when it must wait; counts is false when it gives no
@@ -152,11 +152,12 @@ func (c *Controller) run(e *pb.Entry, b *rooms.Batch, view rooms.View) {
 	for i := range b.Requests {
 		before[b.Requests[i].Device] = c.chain.Machine.Base().Counters[b.Requests[i].Device]
 	}
+	every := c.every()
 	s.header, s.verdicts, _ = c.chain.Run(b, view, c.cfg.Verify)
 	s.after = c.chain.Machine.Base().Controllers
 	s.hash = c.chain.Head
 	s.items = c.ordered(e.GetTerm())
-	c.judge(s, e, before)
+	c.judge(s, e, before, every)
 	c.sawBatch(b, e)
 	c.ran(b)
 	c.open = append(c.open, s)

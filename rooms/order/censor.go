@@ -112,7 +112,7 @@ func (c *Controller) stalled() {
 	for _, w := range c.waits {
 		w.again(c)
 	}
-	c.watch.contact = c.now
+	c.watch.contact, c.beat.ranAt = c.now, c.now
 }
 
 // still reports whether nothing is under way that this node knows of: whoever leads has no reason to let requests wait.

@@ -100,6 +100,8 @@ type Controller struct {
 	ledTerm  uint64 // term for which the queue was set up
 	returned []*rooms.Request
 
+	beat beat // the room's ticks
+
 	// What others do, and what follows of it.
 	watch     watch
 	waits     map[rooms.NodeID]*waiting // requests submitted here that another node is to put in order, by device
@@ -198,6 +200,7 @@ func (c *Controller) Tick(nowMS int64) {
 	c.comeback()
 	c.tickForced()
 	c.tickWaits()
+	c.tickBeat()
 	c.tickAccuse()
 }
 

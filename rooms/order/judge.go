@@ -53,8 +53,8 @@ func (c *Controller) note(node rooms.NodeID, m Misdeed, evidence string) {
 }
 
 // judge looks for what no honest leader puts into a batch. The leader checks each request before it proposes, on the same state: whoever is
-// last to run it finds what the leader found. counters are those of the batch's devices below it.
-func (c *Controller) judge(s *step, e *pb.Entry, counters map[rooms.NodeID]uint64) {
+// last to run it finds what the leader found. counters are those of the batch's devices below it, every is what the room asked for of ticks there.
+func (c *Controller) judge(s *step, e *pb.Entry, counters map[rooms.NodeID]uint64, every int64) {
 	b := s.batch
 	who := b.Leader
 	if !c.insider(who) {
@@ -63,6 +63,7 @@ func (c *Controller) judge(s *step, e *pb.Entry, counters map[rooms.NodeID]uint6
 	if who.IsZero() || who == c.cfg.Self {
 		return
 	}
+	c.judgeBeat(b, every, who)
 	if c.watch.excuseOf != b.Term {
 		c.watch.excuseOf, c.watch.excused = b.Term, nil
 	}

@@ -26,6 +26,8 @@ const (
 	Censored                               // leads, was given a request, and orders others but not this one
 	Stalled                                // leads and is heard, and orders nothing of what waits
 	NotBegun                               // led the first batch of an epoch, which does not say what began
+	Overticked                             // led more empty batches than the room asks for
+	Unticked                               // leads and is heard, and makes no ticks though the room asks for them
 	numMisdeeds
 )
 
@@ -60,6 +62,8 @@ var rules = [numMisdeeds]rule{
 	Censored:   {name: "censoring", limit: 1, window: minute},
 	Stalled:    {name: "stalling", limit: 1, window: minute, weak: true},
 	NotBegun:   {name: "an epoch that does not begin", limit: 1, window: minute},
+	Overticked: {name: "ticks that nobody asked for", limit: 1, window: minute},
+	Unticked:   {name: "missing ticks", limit: 1, window: minute, weak: true},
 }
 
 func (m Misdeed) String() string {

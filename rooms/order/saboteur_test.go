@@ -16,7 +16,12 @@ type trial struct {
 
 // newTrial founds the room; off is what the three honest controllers do not do.
 func newTrial(t *testing.T, off order.Switches) *trial {
-	c := newCluster(t, 4, 4)
+	t.Helper()
+	return trialOf(newCluster(t, 4, 4), off)
+}
+
+// trialOf is newTrial in a cluster of four that has not begun.
+func trialOf(c *cluster, off order.Switches) *trial {
 	tr := &trial{cluster: c, cheat: c.hosts[0]}
 	for _, h := range c.hosts {
 		h.off = off

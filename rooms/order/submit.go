@@ -185,6 +185,7 @@ func (c *Controller) lead() {
 		c.queue, c.proposed, c.qBytes = nil, nil, 0
 	}
 	c.ledTerm, c.confSince, c.sealing = term, 0, 0
+	c.beaten(false)
 	clear(c.snapTicks)
 }
 
@@ -199,7 +200,7 @@ func (c *Controller) propose() {
 	for c.due() && !c.chain.Unbegun() && c.ledTerm != 0 && c.appliedTerm == c.ledTerm && len(c.proposed)+len(c.open) < MaxUnderWay && !c.barrier() {
 		items := c.take()
 		if len(items) == 0 {
-			return
+			break // what waits needs a later directory
 		}
 		if !c.put(items) {
 			c.queue = append(items, c.queue...)
@@ -209,9 +210,10 @@ func (c *Controller) propose() {
 			return
 		}
 	}
+	c.proposeTick()
 }
 
-// put proposes a batch of these requests; false: raft does not take it now.
+// put proposes a batch of these requests, a tick when there are none; false: raft does not take it now.
 func (c *Controller) put(items []*item) bool {
 	// Entries of earlier terms have all been run, and of this term nobody else proposes: the batch's place is known.
 	b := &rooms.Batch{
@@ -232,18 +234,19 @@ func (c *Controller) put(items []*item) bool {
 		return false
 	}
 	c.proposed = append(c.proposed, items)
+	c.beaten(len(items) == 0)
 	return true
 }
 
 // barrier reports whether a batch is under way above which nothing is proposed.
 func (c *Controller) barrier() bool {
 	for _, batch := range c.proposed {
-		if alone(batch[0].r.Op) {
+		if len(batch) > 0 && alone(batch[0].r.Op) {
 			return true
 		}
 	}
 	for _, s := range c.open {
-		if alone(s.batch.Requests[0].Op) {
+		if len(s.batch.Requests) > 0 && alone(s.batch.Requests[0].Op) {
 			return true
 		}
 	}

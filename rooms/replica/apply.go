@@ -147,6 +147,7 @@ func (r *Replica) apply(d *rooms.Decision, own bool) {
 	for i := range events {
 		r.dispatch(&events[i], cookies[i])
 	}
+	r.tellTick()
 	r.decided(d, counter)
 	r.settleRumours(events)
 	r.releaseSyncs()

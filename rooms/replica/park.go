@@ -40,7 +40,7 @@ func (r *Replica) tickPark(now time.Time) bool {
 		after = 2 * parkAfter // the backups first, or they would miss its heartbeats
 	}
 	switch {
-	case r.founding || r.filling || r.sweeps() || r.recruit != nil || r.stew.change != nil || len(r.stew.gone) > 0 || len(r.out.pending) > 0 || len(r.syncs) > 0 || r.pull.under() ||
+	case r.founding || r.filling || r.sweeps() || r.ticking() || r.recruit != nil || r.stew.change != nil || len(r.stew.gone) > 0 || len(r.out.pending) > 0 || len(r.syncs) > 0 || r.pull.under() ||
 		!r.leader.IsZero() && !r.h.alive(r.leader):
 		r.wakeUp()
 	case r.park.since.IsZero() && now.Sub(r.park.active) >= after && r.idle():

@@ -41,6 +41,7 @@ type Replica struct {
 	signals listeners[func(rooms.NodeID, []byte)]
 	freezes listeners[func(bool)]
 	talks   listeners[func(Provisional)]
+	ticked  listeners[func(Tick)]
 
 	// Owned by the loop.
 	publish    func([]byte) // to the room's topic; nil: it is not joined
@@ -83,6 +84,7 @@ type Replica struct {
 	park       parking
 	waking     *waking // it has just been loaded, and nobody leads it yet
 	parked     bool    // it ends because it is parked
+	beat       beat    // the room's ticks
 	lastUse    time.Time
 	saved      uint64 // height of the snapshot on disk
 }
@@ -124,10 +126,13 @@ func (r *Replica) start() {
 }
 
 func (r *Replica) loop() {
+	defer r.beat.stop()
 	for {
 		select {
 		case <-r.ctx.Done():
 			return
+		case <-r.beat.due():
+			r.beats()
 		case <-r.in.ready:
 			// All that waits together, so that one write to disk and one batch serve it.
 			r.turn()
@@ -135,6 +140,7 @@ func (r *Replica) loop() {
 			r.tick(time.Now())
 		}
 		r.drive()
+		r.setBeat()
 	}
 }
 

@@ -29,6 +29,7 @@ const (
 // network is nodes in this process, with stores on the disk and libp2p over loopback.
 type network struct {
 	nodes []*node.Node
+	dirs  []string     // of their data
 	syncs atomic.Int64 // of the log files of all nodes
 }
 
@@ -72,6 +73,7 @@ func labelled(ctx context.Context, index int, f func(context.Context)) {
 func (w *network) start(ctx context.Context, b *testing.B, number int, link string) (*node.Node, error) {
 	log := slog.New(slog.DiscardHandler)
 	cfg := config.Default(b.TempDir())
+	w.dirs = append(w.dirs, string(cfg.Node.Data))
 	cfg.Node.Name, cfg.Network.Name, cfg.Network.MDNS = fmt.Sprintf("n%d", number), "bench", false
 	cfg.Network.Listen = []string{"/ip4/127.0.0.1/tcp/0", "/ip4/127.0.0.1/udp/0/quic-v1"}
 	_, key, err := ed25519.GenerateKey(nil)

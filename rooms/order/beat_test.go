@@ -1,0 +1,152 @@
+package order_test
+
+import (
+	"testing"
+
+	"warren/rooms"
+	"warren/rooms/order"
+)
+
+// ticking has all hosts of a cluster that has not begun start with a room that asks for so many ticks per second.
+func (c *cluster) ticking(perSecond uint8) *cluster {
+	for _, h := range c.hosts {
+		h.chain.Machine.(*rooms.State).Set.Ticks = perSecond
+		h.start()
+	}
+	return c
+}
+
+// ticks returns how many ticks a host's log holds from an index on.
+func (h *host) ticks(from int) (n int) {
+	for i := range h.log[from:] {
+		if len(h.log[from+i].Batch.Requests) == 0 {
+			n++
+		}
+	}
+	return n
+}
+
+// unblamed fails the test when anybody holds anything against anybody.
+func (c *cluster) unblamed() {
+	c.t.Helper()
+	for _, h := range c.hosts {
+		for _, charge := range h.ledger.Charges() {
+			if charge.Strikes > 0 {
+				c.t.Errorf("node %d is charged with %s: %s", c.byID[charge.Node].i, charge.Misdeed, charge.Evidence)
+			}
+		}
+	}
+}
+
+const second = 1000 / tickMS // in ticks of the cluster
+
+// TestTicks: a room that asks for them has as many as it asked for, while somebody is in it, and every batch counts as one.
+func TestTicks(t *testing.T) {
+	c := newCluster(t, 4, 4).ticking(5)
+	c.leader()
+	c.tick(10 * second)
+	if n := c.hosts[0].ticks(0); n != 0 {
+		t.Fatalf("%d ticks of an empty room", n)
+	}
+	c.say(1) // enters
+	from := len(c.hosts[0].log)
+	c.tick(20 * second)
+	if n := c.hosts[0].ticks(from); n < 95 || n > 101 {
+		t.Errorf("%d ticks in 20 s, 5 per second are asked for", n)
+	}
+	times := map[int64]bool{}
+	for _, d := range c.hosts[0].log[from:] {
+		times[d.Header.Time] = true
+	}
+	if len(times) < 90 {
+		t.Errorf("the room's time had %d values in 20 s", len(times))
+	}
+	from = len(c.hosts[0].log)
+	for range 10 * second { // something happens more often than ticks are wanted
+		c.say(1)
+		c.tick(1)
+	}
+	if n := c.hosts[0].ticks(from); n > 2 {
+		t.Errorf("%d ticks beside %d batches", n, 10*second)
+	}
+	c.order(c.request(0, "zero", &rooms.Leave{}))
+	c.tick(second)
+	from = len(c.hosts[0].log)
+	c.tick(10 * second)
+	if n := c.hosts[0].ticks(from); n != 0 {
+		t.Errorf("%d ticks after all have left", n)
+	}
+	c.same()
+	c.unblamed()
+}
+
+// TestTicksAreNotMadeUpFor: what could not be certified in its time is left out.
+func TestTicksAreNotMadeUpFor(t *testing.T) {
+	c := newCluster(t, 4, 4).ticking(10)
+	c.say(1)
+	c.tick(3 * second)
+	lead := c.leader()
+	c.drop = func(p packet) bool { return p.from == lead.id || p.to == lead.id }
+	before := len(lead.log)
+	c.tick(second / 2) // the leader does not know yet that it is alone
+	c.drop = func(packet) bool { return true }
+	c.tick(5 * second)
+	c.drop = nil
+	c.leader()
+	c.tick(2 * second)
+	if n := lead.ticks(before); n > 4*10 {
+		t.Errorf("%d ticks in the 2 s, and however long it took to elect somebody, after a pause of 5", n)
+	}
+	// All of them stand still for a while, as machines do that are asleep.
+	before = len(lead.log)
+	c.now += 60_000
+	c.tick(2)
+	if n := lead.ticks(before); n > 4 {
+		t.Errorf("%d ticks at once after a minute without", n)
+	}
+	c.same()
+	c.unblamed()
+}
+
+// TestTickingLeadersAreJudged: a leader that makes more ticks than the room asks for, or none, is found out and deposed, and the room goes on.
+func TestTickingLeadersAreJudged(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		asked   uint8
+		misdeed order.Misdeed
+		cheat   func(tr *trial)
+	}{
+		{"ticks that nobody asked for", 0, order.Overticked, func(tr *trial) { tr.cheat.ctl.PutTick() }},
+		{"more than were asked for", 2, order.Overticked, func(tr *trial) {
+			for range 3 {
+				tr.cheat.ctl.PutTick()
+			}
+		}},
+		{"none", 5, order.Unticked, func(tr *trial) { tr.cheat.ctl.Mute() }},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			for _, off := range []bool{false, true} {
+				var s order.Switches
+				if off {
+					s.Misdeeds = []order.Misdeed{c.misdeed}
+				}
+				tr := trialOf(newCluster(t, 4, 4).ticking(c.asked), s)
+				tr.crown()
+				deposed := false
+				for range 30 * second {
+					if tr.cheat.ctl != nil && tr.cheat.ctl.Leader() == tr.cheat.id {
+						c.cheat(tr)
+					}
+					tr.tick(1)
+					for _, h := range tr.honest() {
+						deposed = deposed || h.ctl.Leader() == h.id
+					}
+				}
+				if charged := tr.charged(c.misdeed, true); charged == off || deposed == off {
+					t.Errorf("defence off: %v; charged by all: %v, deposed: %v", off, charged, deposed)
+				}
+				tr.same()
+			}
+		})
+	}
+}
