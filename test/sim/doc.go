@@ -41,4 +41,13 @@
 //   - another header than the promised one is signed (sign, no check): with lying disks in every world, "signed height 1 without a durable
 //     promise" at seed 30 and twice more in 150; TestPromiseHoldsAcrossRestart in rooms/order fails at once;
 //   - records are dropped when an answer waits for the disk (store): "the stored raft state is damaged", rooms stuck, within 26 seeds.
+//
+// And of epochs, the same day, seeds from 1; with `-saboteur statement-hides` where it says so, false-beginning in the last:
+//
+//   - a statement leaves before its promise is on disk (Ended): "signs at height 1 in epoch 3, at whose end it gave a statement" at seed 40;
+//   - who has ended an epoch signs on (sign): "signs at height 17 in epoch 1, which it has ended" at seed 11;
+//   - decisions above the start of an epoch are not cut off (Overrun): "does not follow the head" at seed 44;
+//   - n−f−1 statements are enough (Tally.Enough): "LOST: height 4 of epoch 4 was certified, and is in no log" at seed 6, statement-hides;
+//   - nobody lies in statements (Tally.May): the same at seed 27, statement-hides;
+//   - any Begin begins an epoch (begins): "the room's log does not tell that epoch 3 began" at seed 4, false-beginning.
 package main
