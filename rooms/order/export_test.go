@@ -155,5 +155,8 @@ func (c *Controller) Off(s Switches) {
 	c.blindForce, c.blindShun = s.Grounds, s.Shun
 }
 
+// MaxGather is the longest that a request waits for what is under way, in ms.
+const MaxGather = maxGather
+
 // GatherAtMost is how many requests do not wait for what is under way.
 const GatherAtMost = gatherAtMost

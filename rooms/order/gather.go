@@ -11,8 +11,9 @@ import "warren/rooms"
 // gatherAtMost is how many requests are worth a batch of their own, whatever is under way: beyond that the fixed costs are spread thin.
 const gatherAtMost = rooms.MaxRequests / 4
 
-// maxGather is the longest that a request waits for what is under way, in ms: after a stall the average says little.
-const maxGather = 500
+// maxGather is the longest that a request waits for what is under way, in ms: nobody notices it, and twenty batches a second are what every node bears.
+// Over links of 150 ms half a round would be a third of a second.
+const maxGather = 50
 
 // rounds is what the leader's batches lately took from proposal to certificate.
 type rounds struct {
