@@ -207,6 +207,9 @@ func TestWhatWasSeenAtOneNodeIsNotMissedAtAnother(t *testing.T) {
 	h2.Close()
 	s, r = w.login(h1, bridge.Person{})
 	w.want("at n1 again", w.heard(r, "3"), "3")
+	for w.a[0].Seen("alice", id) != 4 { // it is noted right after it was shown
+		runtime.Gosched()
+	}
 	h2 = w.hub(1)
 	for h2.UsersOf("alice") == nil {
 		runtime.Gosched()
