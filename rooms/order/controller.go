@@ -185,10 +185,7 @@ func (c *Controller) Tick(nowMS int64) {
 		// Raft's own timer draws from crypto/rand. Its clock goes on, the decision to campaign is made here.
 		c.rn.TickQuiesced()
 		if c.elapsed++; c.elapsed >= c.timeout {
-			c.resetTimer()
-			if err := c.rn.Campaign(); err != nil {
-				c.debug("campaign refused", err)
-			}
+			c.canvass()
 		}
 	}
 	if c.ticks%c.cfg.ElectionTicks == 0 {
@@ -207,22 +204,20 @@ func (c *Controller) Tick(nowMS int64) {
 // Campaign asks for votes at once, past the others' belief that the leader lives. For when this node knows that the leader's node is down. It
 // returns false when it does not: for half an election time-out after this node has voted for somebody else. Who has the vote may be about to lead,
 // and a second candidate would only take it from the first: over long links they could go on like that for seconds.
-func (c *Controller) Campaign(nowMS int64) bool {
-	if c.broken != nil {
-		return false
-	}
-	defer c.guard(nil)
-	c.clock(nowMS)
-	if c.ticks < c.pledged {
-		return false
-	}
-	c.campaign()
-	return true
-}
+func (c *Controller) Campaign(nowMS int64) bool { return c.stand(nowMS, c.campaign) }
 
 // Elect asks for votes at once where nobody is known to lead, but not past the belief of others that somebody does: for when this node hears others
 // again. It returns false when it does not, as Campaign does.
 func (c *Controller) Elect(nowMS int64) bool {
+	return c.stand(nowMS, func() {
+		if c.leader().IsZero() {
+			c.canvass()
+		}
+	})
+}
+
+// stand asks for votes in the given way, unless this node has just given its own.
+func (c *Controller) stand(nowMS int64, ask func()) bool {
 	if c.broken != nil {
 		return false
 	}
@@ -231,13 +226,16 @@ func (c *Controller) Elect(nowMS int64) bool {
 	if c.ticks < c.pledged {
 		return false
 	}
-	if c.leader().IsZero() {
-		c.resetTimer()
-		if err := c.rn.Campaign(); err != nil {
-			c.debug("campaign refused", err)
-		}
-	}
+	ask()
 	return true
+}
+
+// canvass asks for votes within the others' belief that a leader lives (raft's PreVote).
+func (c *Controller) canvass() {
+	c.resetTimer()
+	if err := c.rn.Campaign(); err != nil {
+		c.debug("campaign refused", err)
+	}
 }
 
 func (c *Controller) campaign() {

@@ -53,18 +53,18 @@ func (h *Host) Export(ctx context.Context, id rooms.RoomID, w io.Writer) error {
 	if err != nil {
 		return err
 	}
-	if err := h.eachDecision(ctx, h.dir.id, 1, head.Dir, out.Directory); err != nil {
+	if err := h.eachDecision(ctx, h.dir.id, span{1, head.Dir}, false, out.Directory); err != nil {
 		return fmt.Errorf("export the directory's log: %w", err)
 	}
 	if head.Base > 0 {
 		if err := out.Start(from.proof, from.snapshot); err != nil {
 			return err
 		}
-		if err := h.eachBelow(ctx, id, head.Base, head.Past, out.Past); err != nil {
+		if err := h.eachDecision(ctx, id, span{head.Base + 1 - head.Past, head.Base}, true, out.Past); err != nil {
 			return fmt.Errorf("export the room's past: %w", err)
 		}
 	}
-	if err := h.eachDecision(ctx, id, head.Base+1, head.Height, out.Room); err != nil {
+	if err := h.eachDecision(ctx, id, span{head.Base + 1, head.Height}, false, out.Room); err != nil {
 		return fmt.Errorf("export the room's log: %w", err)
 	}
 	return out.End(chain.Snapshot())
@@ -106,53 +106,32 @@ func (h *Host) standing(id rooms.RoomID) (*rooms.Chain, error) {
 	return rooms.RestoreChain(data)
 }
 
-// eachDecision gives f the encoded decisions of a room from one height up to and with another, as they lie on disk.
-func (h *Host) eachDecision(ctx context.Context, room rooms.RoomID, low, up uint64, f func([]byte) error) error {
-	for next := low; next <= up; {
+// eachDecision gives f the encoded decisions of a span of a room's log, upwards or downwards, as they lie on disk.
+func (h *Host) eachDecision(ctx context.Context, room rooms.RoomID, s span, down bool, f func([]byte) error) error {
+	for s.low <= s.high {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		list, err := h.cfg.Store.Range(Decisions, roomKey(room, next), roomKey(room, up+1), exportStep, false)
+		list, err := h.cfg.Store.Range(Decisions, roomKey(room, s.low), roomKey(room, s.high+1), exportStep, down)
 		if err != nil {
 			return err
 		}
-		if len(list) == 0 {
-			return fmt.Errorf("decision %d is not on this disk any more: %w", next, errs.Closed)
-		}
 		for _, e := range list {
-			if at := binary.BigEndian.Uint64(e.Key[len(e.Key)-8:]); at != next {
-				return fmt.Errorf("decision %d is not on this disk", next)
+			at := binary.BigEndian.Uint64(e.Key[len(e.Key)-8:])
+			if down && at != s.high || !down && at != s.low {
+				return fmt.Errorf("of the decisions %d to %d, there is %d next on this disk", s.low, s.high, at)
 			}
 			if err := f(e.Value); err != nil {
 				return err
 			}
-			next++
-		}
-	}
-	return nil
-}
-
-// eachBelow gives f n encoded decisions of a room from a height downwards.
-func (h *Host) eachBelow(ctx context.Context, room rooms.RoomID, high, n uint64, f func([]byte) error) error {
-	for next := high; next+n > high; {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		list, err := h.cfg.Store.Range(Decisions, roomKey(room, high-n+1), roomKey(room, next+1), exportStep, true)
-		if err != nil {
-			return err
+			if down {
+				s.high--
+			} else {
+				s.low++
+			}
 		}
 		if len(list) == 0 {
-			return fmt.Errorf("decision %d is not on this disk any more: %w", next, errs.Closed)
-		}
-		for _, e := range list {
-			if at := binary.BigEndian.Uint64(e.Key[len(e.Key)-8:]); at != next {
-				return fmt.Errorf("decision %d is not on this disk", next)
-			}
-			if err := f(e.Value); err != nil {
-				return err
-			}
-			next--
+			return fmt.Errorf("decisions %d to %d are not on this disk any more: %w", s.low, s.high, errs.Closed)
 		}
 	}
 	return nil
