@@ -197,6 +197,9 @@ func (c *Controller) onCert(from rooms.NodeID, m *certMessage) error {
 		if err := c.addCertificate(s, m.Header, m.Cert); err != nil {
 			return err
 		}
+		if s.cert != nil {
+			c.spread(s, from)
+		}
 		c.watchCert(s, from == c.leader())
 		c.settle()
 		return nil
@@ -250,9 +253,7 @@ func (c *Controller) settle() {
 		}
 		s.cert = rooms.MakeCertificate(sigs)
 		c.watchCert(s, false)
-		if c.leads() {
-			c.sendAll(c.audience(s), &envelope{Cert: &certMessage{Height: s.header.Height, Header: s.hash, Cert: s.cert}})
-		}
+		c.spread(s, c.cfg.Self)
 	}
 	for len(c.open) > 0 && c.open[0].cert != nil && c.broken == nil {
 		s := c.open[0]
@@ -267,6 +268,18 @@ func (c *Controller) settle() {
 			c.decisions = append(c.decisions, rooms.Decision{Header: s.header, Batch: *s.batch, Verdicts: s.verdicts, Cert: s.cert})
 		}
 		c.raise(s.header.Height, s.hash, s.cert, s.after)
+	}
+}
+
+// spread tells of a certificate that came from a node, or was gathered here: the leader all who want to know it, others the leader. Somebody may have kept from the
+// leader the signature that it lacks, to make it look as if it withheld the certificate.
+func (c *Controller) spread(s *step, from rooms.NodeID) {
+	m := &envelope{Cert: &certMessage{Height: s.header.Height, Header: s.hash, Cert: s.cert}}
+	switch lead := c.leader(); {
+	case c.leads():
+		c.sendAll(c.audience(s), m)
+	case !lead.IsZero() && lead != from:
+		c.send(lead, m)
 	}
 }
 

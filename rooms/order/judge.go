@@ -17,7 +17,7 @@ const (
 	maxClockSkew = 30_000
 	// dirPatience is how long after this node a leader may learn of a directory version.
 	dirPatience = 10_000
-	// withheldLimit is how many decisions in a row the others certify among themselves before the leader is blamed.
+	// withheldLimit is how many times in a row the others certify among themselves before the leader is blamed.
 	withheldLimit = 6
 	// maxDirSeen bounds the directory versions of which this node remembers when it learned of them.
 	maxDirSeen = 16
@@ -30,7 +30,8 @@ type watch struct {
 	dirs     []dirSeen             // oldest first
 	excused  map[rooms.NodeID]bool // devices one of whose requests did not take its counter lately, so that later ones come too early
 	excuseOf uint64                // the term that excused is about
-	withheld int                   // decisions in a row without the leader's certificate
+	withheld int                   // times in a row that decisions came to be certified without the leader
+	without  int64                 // ms, when that was last
 }
 
 type dirSeen struct {
@@ -243,10 +244,12 @@ func (c *Controller) watchCert(s *step, byLeader bool) {
 		c.watch.withheld = 0
 	case byLeader:
 		c.watch.withheld = 0
-	case s.batch.Leader == lead && c.now-c.watch.contact > signPatience:
+	case s.batch.Leader == lead && c.now-c.watch.contact > signPatience && c.now-c.watch.without >= signPatience:
+		// What comes at one moment has one cause: the signatures that the leader lacks may have been lost together.
+		c.watch.without = c.now
 		if c.watch.withheld++; c.watch.withheld >= withheldLimit {
 			c.watch.withheld = 0
-			c.note(lead, WithheldCertificate, fmt.Sprintf("height %d and %d below came without", s.header.Height, withheldLimit-1))
+			c.note(lead, WithheldCertificate, fmt.Sprintf("height %d and those of %d moments before came without", s.header.Height, withheldLimit-1))
 		}
 	}
 }

@@ -150,3 +150,27 @@ func TestGarbageOfEveryType(t *testing.T) {
 		tr.say(2)
 	})
 }
+
+// TestASignatureKeptFromTheLeader: a backup gives its signature, which the others cannot do without, to all but the leader, so that it looks as if the
+// leader withheld certificates.
+func TestASignatureKeptFromTheLeader(t *testing.T) {
+	tr := newTrial(t, order.Switches{})
+	lead := tr.dethrone()
+	mute := tr.hosts[3]
+	if mute == lead {
+		mute = tr.hosts[2]
+	}
+	mute.ctl.End() // it has promised to sign nothing more
+	tr.drop = func(p packet) bool {
+		kind := order.KindOf(p.data)
+		return p.from == tr.cheat.id && p.to == lead.id && (kind == "sign" || kind == "cert")
+	}
+	before := lead.ctl.Status().Certified
+	tr.talk(120)
+	if tr.charged(order.WithheldCertificate, false) || tr.leader() != lead {
+		t.Errorf("the trick works: %v leads", tr.leader().i)
+	}
+	if now := lead.ctl.Status().Certified; now < before+10 {
+		t.Errorf("from height %d to %d only", before, now)
+	}
+}
