@@ -49,6 +49,16 @@ func (d *Directory) newEpoch(ctx *context, r *Request, b *NewEpoch) errs.Kind {
 			return errs.Denied
 		}
 	}
+	if b.Below != nil {
+		begun := rec.begun()
+		switch {
+		case r.Account == "" || !t.Lowest() || b.Header != nil || len(b.Carried)+len(b.Below.Above) > 0 || b.Below.Header.Height >= rec.Floor:
+			return errs.Denied
+		case b.Below.check(&begun, MaxPast) != nil:
+			return errs.Void
+		}
+		t.Height, t.Head = b.Below.Header.Height, b.Below.Header.Hash()
+	}
 	controllers := rec.Now
 	if r.Account == "" {
 		if !t.Enough() || !t.carries(b.Carried) {
@@ -97,15 +107,18 @@ func (t *Tally) below(list []Header) int {
 	return int(min(t.Height-list[0].Height+1, MaxPromises+1))
 }
 
+// reaches reports whether what is carried over at and below the highest certified height leads up to what is certified there.
+func (t *Tally) reaches(list []Header) (low int, ok bool) {
+	low = t.below(list)
+	return low, low == 0 || low <= len(list) && list[low-1].Hash() == t.Head
+}
+
 // carries reports whether exactly what may have been certified is carried over, and that is beyond doubt: one header at each height, none of which
 // changes the controllers, since others might have certified what is above it. And that it begins low enough: above what an honest node is sure to
 // hold. That each follows the one before is checked by the caller.
 func (t *Tally) carries(list []Header) bool {
-	low := t.below(list)
-	switch {
-	case low > len(list), low > 0 && list[low-1].Hash() != t.Head:
-		return false
-	case t.Height-uint64(low) > t.Held():
+	low, ok := t.reaches(list)
+	if !ok || t.Height-uint64(low) > t.Held() {
 		return false
 	}
 	for height := t.Height + 1; ; height++ {
@@ -122,8 +135,12 @@ func (t *Tally) carries(list []Header) bool {
 
 // permits reports whether everything that is carried over may have been certified. People decide how much of it, when nobody can tell.
 func (t *Tally) permits(list []Header) bool {
-	for i := range list {
-		may, changes := t.May(t.Height + 1 + uint64(i))
+	low, ok := t.reaches(list)
+	if !ok {
+		return false
+	}
+	for i := low; i < len(list); i++ {
+		may, changes := t.May(t.Height + 1 + uint64(i-low))
 		if changes || !slices.Contains(may, list[i].Hash()) {
 			return false
 		}

@@ -53,7 +53,8 @@ func (c *Chain) later(list []EpochRecord) bool {
 }
 
 // judge asks of the epochs that accounts had made whether those had the right to, as soon as the chain holds all that is certified below: it is the
-// state that everybody has. One by somebody who had no right is none, nor is what the directory built on it: the room goes on in its old epoch.
+// state that everybody has. One by somebody who had no right is none, nor is one that begins at another header than the one certified here, nor is what the directory
+// built on it: the room goes on in its old epoch.
 func (c *Chain) judge() {
 	for i := range c.ahead {
 		e := &c.ahead[i]
@@ -72,7 +73,9 @@ func (c *Chain) settle(e *EpochRecord, by *Chain) bool {
 	if !ok || !c.doubts(e) {
 		return true
 	}
-	if s.Manages(e.By, by.Time) {
+	// Two certified headers at one height: whoever had the epoch begin there shows another history than the one that is certified here.
+	other := len(e.Carried) == 0 && by.Height == e.Start && by.Head != e.Head
+	if s.Manages(e.By, by.Time) && !other {
 		c.rightly = e.Epoch
 		return true
 	}

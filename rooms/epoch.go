@@ -28,7 +28,9 @@ type Promise struct {
 }
 
 // Statement is a controller's signed word at the end of an epoch: what it knows as certified, what it has signed above that, and that it signs
-// nothing more in that epoch. It may say so again later; the certified part can only grow then, and the promises only shrink.
+// nothing more in that epoch. It may say so again later; the certified part can only grow then, and the promises only shrink. One whose log does not
+// reach up to where the present controllers came in says just that: Since is less than the directory's, there is no proof, and what it claims as certified counts
+// for nothing.
 type Statement struct {
 	_        struct{} `cbor:",toarray"`
 	Node     NodeID
@@ -93,6 +95,32 @@ func (r *RoomRecord) Epoch() uint64 {
 	return 1
 }
 
+// begun returns the record as it was when the present epoch began: what happened in it is to be proven.
+func (r *RoomRecord) begun() RoomRecord {
+	was := RoomRecord{ID: r.ID, Now: r.Controllers, FloorHead: r.ID, Epochs: r.Epochs}
+	if n := len(r.Epochs); n > 0 {
+		e := &r.Epochs[n-1]
+		was.Now, was.Since, was.Floor, was.FloorHead = e.Controllers, e.Start+1, e.Start, e.Head
+	}
+	return was
+}
+
+// ProveBelow shows that a certified header of the present epoch is one, to the directory, which has witnessed what is above it. since is the height of the last
+// change of controllers up to it, at returns a certified decision. nil: it cannot be shown; it may be that the controllers changed more than MaxPast times.
+func (r *RoomRecord) ProveBelow(h *Header, cert Certificate, since uint64, at func(height uint64) *Decision) *Proof {
+	begun := r.begun()
+	p := &Proof{Header: *h, Cert: cert}
+	for _, d := range begun.Unwitnessed(since, at) {
+		if d.Header.Height < h.Height { // those before it certify a change
+			p.Changes = append(p.Changes, *d)
+		}
+	}
+	if p.check(&begun, MaxPast) != nil {
+		return nil
+	}
+	return p
+}
+
 // MayBegin reports whether the room may have one more epoch: by an account's will, or (account is empty) without people.
 func (r *RoomRecord) MayBegin(account string) bool {
 	if account == "" {
@@ -115,7 +143,7 @@ func (r *RoomRecord) CheckStatement(s *Statement) error {
 	switch {
 	case s.Epoch != r.Epoch() || !slices.Contains(r.Now, s.Node) || len(s.Promises) > MaxPromises:
 		return ErrStatement
-	case s.Since != r.Since:
+	case s.Since != r.Since && !s.behind(r):
 		return ErrStale
 	}
 	last := s.Height
@@ -128,6 +156,12 @@ func (r *RoomRecord) CheckStatement(s *Statement) error {
 	if h := s.digest(r.ID); !signedBy(s.Node, s.Sig, h[:]) {
 		return ErrStatement
 	}
+	if s.behind(r) {
+		if s.Height >= r.Floor || s.Header != nil || s.Cert != nil {
+			return ErrStatement
+		}
+		return nil
+	}
 	if s.Header == nil {
 		if s.Height != r.Floor || s.Head != r.FloorHead || s.Cert != nil {
 			return ErrStatement
@@ -139,6 +173,9 @@ func (r *RoomRecord) CheckStatement(s *Statement) error {
 	}
 	return nil
 }
+
+// behind reports whether the statement, given for an account, is of a controller whose log does not reach up to where it came in.
+func (s *Statement) behind(r *RoomRecord) bool { return s.For != "" && s.Since < r.Since }
 
 // certified reports whether a header of the present epoch, above the last change of controllers, is certified by them.
 func (r *RoomRecord) certified(h *Header, cert Certificate) error {
@@ -155,13 +192,18 @@ type Tally struct {
 	Silent []NodeID // controllers without a statement, sorted
 	stated []Statement
 	n      int
-	floor  uint64 // all that states knows the log up to here
+	floor  uint64 // all that states knows the log up to here, but for who is behind
+	level  bool   // some who have stated are not behind
 }
 
 // Tally counts statements that have passed CheckStatement, one for each node. ErrForked: they prove a fork.
 func (r *RoomRecord) Tally(stated []Statement) (Tally, error) {
 	t := Tally{Height: r.Floor, Head: r.FloorHead, stated: stated, n: len(r.Now), floor: r.Floor}
 	for i := range stated {
+		if stated[i].behind(r) {
+			continue
+		}
+		t.level = true
 		if err := t.Known(stated[i].Height, stated[i].Head); err != nil {
 			return t, err
 		}
@@ -229,11 +271,19 @@ func (t *Tally) May(height uint64) (may []Hash, changes bool) {
 	return may, changes
 }
 
+// Lowest reports whether an epoch by an account may begin below where the present controllers came in: nobody who has stated holds the log up to there.
+func (t *Tally) Lowest() bool { return !t.level }
+
 // Below returns the headers above what an honest node is sure to hold, up to the highest certified one: an epoch without people carries them over too.
 // false: find does not know them all.
 func (t *Tally) Below(find func(height uint64, head Hash) (Header, bool)) (out []Header, ok bool) {
-	held := t.Held()
-	for height, head := t.Height, t.Head; height > held; height-- {
+	return t.Down(t.Held(), find)
+}
+
+// Down returns the headers above a height, up to the highest certified one. They are certified too, each by the one that follows it. false: find does not know them
+// all.
+func (t *Tally) Down(low uint64, find func(height uint64, head Hash) (Header, bool)) (out []Header, ok bool) {
+	for height, head := t.Height, t.Head; height > low; height-- {
 		h, ok := find(height, head)
 		if !ok || len(out) == MaxPromises {
 			return nil, false

@@ -279,7 +279,7 @@ type (
 	// NewEpoch ends a room's epoch and starts the next. Asked by a node, it needs statements of n−f of the controllers that leave no doubt about what
 	// may be certified, and the same controllers go on. Asked by an account, whose node becomes the only controller at first, it needs statements of all
 	// controllers but those of whom a quorum of the directory's controllers endorses that they are silent; every replica checks, by the state at the start,
-	// that the account manages the room.
+	// that the account manages the room. It may begin below where the present controllers came in when none of those who are left holds that (Below).
 	NewEpoch struct {
 		_          struct{} `cbor:",toarray"`
 		Room       RoomID
@@ -289,6 +289,7 @@ type (
 		Cert       Certificate   // of Header
 		Carried    []Header      // above the highest certified one: what may have been certified
 		Silent     []Endorsement // kind silent, of SilentThing
+		Below      *Proof        // of the header it begins at, from the beginning of the epoch before on, when that is below the directory's Floor
 	}
 )
 

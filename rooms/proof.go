@@ -10,6 +10,7 @@ import (
 const (
 	MaxAbove   = 1024 // headers: copies keep a snapshot every few hundred heights
 	MaxChanges = 16   // of controllers that the directory has not been told of yet: it is told within seconds
+	MaxPast    = 32   // of controllers in the proof of an epoch that begins below what the directory has witnessed: it must fit into a request
 )
 
 // ErrUnproven is what a proof ends with that proves nothing.
@@ -27,8 +28,10 @@ type Proof struct {
 }
 
 // Check reports whether the proof holds by the directory's record of the room. It costs a certificate check, and one more for each change.
-func (p *Proof) Check(rec *RoomRecord) error {
-	if len(p.Above) > MaxAbove || len(p.Changes) > MaxChanges {
+func (p *Proof) Check(rec *RoomRecord) error { return p.check(rec, MaxChanges) }
+
+func (p *Proof) check(rec *RoomRecord, changes int) error {
+	if len(p.Above) > MaxAbove || len(p.Changes) > changes {
 		return fmt.Errorf("%w: it is too long", ErrUnproven)
 	}
 	controllers, since, floor := rec.Now, rec.Since, rec.Floor

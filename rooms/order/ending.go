@@ -11,6 +11,9 @@ import (
 // what nobody may be able to give.
 var errUnheld = errors.New("new epoch: more is certified than this node holds; try again, or without the controller that does not give it")
 
+// errUnproven is what Body ends with when all who are left hold less than the directory has witnessed, and this node cannot show that what it holds is certified.
+var errUnproven = errors.New("new epoch: what this node holds of the room cannot be shown to the directory; bring back a node that holds more")
+
 // errNoProof is what Body ends with while the certificate of the chain's head is not at hand.
 var errNoProof = errors.New("new epoch: the certificate of the room's head is not at hand")
 
@@ -53,7 +56,7 @@ func (g *Gathering) Account() string { return g.account }
 
 // Ask takes this node's own statement and returns the controllers that have given none yet.
 func (g *Gathering) Ask(sc *Scene) (missing []rooms.NodeID) {
-	for _, n := range sc.controllers() {
+	for _, n := range sc.Controllers() {
 		if _, have := g.got[n]; n == sc.Self {
 			if s, ok := State(sc, g.account); ok {
 				g.got[n] = s // anew each time: it may know more by now
@@ -97,19 +100,41 @@ func (g *Gathering) Body(sc *Scene) (*rooms.NewEpoch, rooms.Tally, error) {
 			return b, tally, err
 		}
 	}
-	if g.account != "" && tally.Height > sc.Chain.Height {
+	low := tally.Held()
+	if g.account != "" {
+		low = min(tally.Height, sc.Chain.Height)
+	}
+	below, ok := tally.Down(low, sc.header)
+	switch {
+	case !ok && g.account != "" && tally.Lowest():
+		return b, tally, g.lower(sc, b, &tally)
+	case !ok:
 		return b, tally, errUnheld
 	}
 	above, err := tally.Carry(sc.header)
-	if g.account == "" {
-		below, ok := tally.Below(sc.header)
-		if !ok {
-			return b, tally, errUnheld
-		}
-		above = append(below, above...)
-	}
-	b.Carried = above
+	b.Carried = append(below, above...)
 	return b, tally, err
+}
+
+// lower has an epoch by an account begin where the log here ends, below what the directory has witnessed: those who held more are gone.
+func (g *Gathering) lower(sc *Scene, b *rooms.NewEpoch, tally *rooms.Tally) error {
+	header, cert, ok := sc.proof()
+	if !ok {
+		return errUnproven // with nothing decided there is nothing to begin from
+	}
+	if b.Below = sc.Record.ProveBelow(header, cert, sc.Chain.Machine.Base().Since, sc.At); b.Below == nil {
+		return errUnproven
+	}
+	tally.Height, tally.Head = sc.Chain.Height, sc.Chain.Head
+	return nil
+}
+
+// Start returns the height from which a room goes on by a request for a new epoch.
+func Start(b *rooms.NewEpoch, tally *rooms.Tally) uint64 {
+	if n := len(b.Carried); n > 0 {
+		return b.Carried[n-1].Height
+	}
+	return tally.Height
 }
 
 // Proposal is Body when the statements suffice for a new epoch without people.

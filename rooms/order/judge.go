@@ -227,6 +227,10 @@ func (c *Controller) noHeight(e *pb.Entry, b *rooms.Batch, good bool, height uin
 
 // comeback gives up a log that lacks what is certified: this node can sign nothing by it. It comes back with a new life.
 func (c *Controller) comeback() {
+	if c.lacks() {
+		c.fail(fmt.Errorf("%w: the log ends at height %d, certified is %d", ErrDiverged, c.height, c.certified))
+		return
+	}
 	s := c.strayed
 	if s == nil || s.height > c.certified {
 		return
@@ -235,6 +239,12 @@ func (c *Controller) comeback() {
 	if payload, ok := c.cfg.PayloadHash(s.height); ok && payload == s.payload {
 		c.fail(fmt.Errorf("%w: the log has the batch of height %d in another place", ErrDiverged, s.height))
 	}
+}
+
+// lacks reports whether this node leads with a log that lacks what is certified. Whatever was committed before its term is in an honest leader's log, and has been
+// run once something of its own term has; but somebody who led before may have sent it other entries than the rest.
+func (c *Controller) lacks() bool {
+	return c.leads() && c.ledTerm != 0 && c.appliedTerm == c.ledTerm && c.applied == c.rn.BasicStatus().GetCommit() && c.height < c.certified
 }
 
 // watchCert follows how a step came to its certificate: from the leader, or by asking around.

@@ -53,15 +53,34 @@ func (s *Scene) header(height uint64, hash rooms.Hash) (rooms.Header, bool) {
 	return s.Ctl.Header(height, hash)
 }
 
-func (s *Scene) controllers() []rooms.NodeID { return s.Chain.Machine.Base().Controllers }
+// Behind reports whether the directory has witnessed a change of the controllers, in the chain's epoch, that the log here does not reach up to.
+func (s *Scene) Behind() bool {
+	return s.Record.Epoch() == s.Chain.Epoch && s.Record.Since > s.Chain.Machine.Base().Since
+}
+
+// Controllers returns the newest controllers that are known here. The caller must not change them.
+func (s *Scene) Controllers() []rooms.NodeID {
+	if s.Behind() {
+		return s.Record.Now
+	}
+	return s.Chain.Machine.Base().Controllers
+}
+
+// Controls reports whether this node is one of the newest controllers that are known here.
+func (s *Scene) Controls() bool { return slices.Contains(s.Controllers(), s.Self) }
+
+// Silent returns the controllers that are not up, in their order.
+func (s *Scene) Silent() []rooms.NodeID {
+	return slices.DeleteFunc(slices.Clone(s.Controllers()), func(n rooms.NodeID) bool { return n == s.Self || s.Alive(n) })
+}
 
 // heard returns the controllers that are up, in their order.
 func (s *Scene) heard() []rooms.NodeID {
-	return slices.DeleteFunc(slices.Clone(s.controllers()), func(n rooms.NodeID) bool { return n != s.Self && !s.Alive(n) })
+	return slices.DeleteFunc(slices.Clone(s.Controllers()), func(n rooms.NodeID) bool { return n != s.Self && !s.Alive(n) })
 }
 
 // Quorate reports whether as many controllers are up as a certificate takes.
-func (s *Scene) Quorate() bool { return len(s.heard()) >= rooms.Quorum(len(s.controllers())) }
+func (s *Scene) Quorate() bool { return len(s.heard()) >= rooms.Quorum(len(s.Controllers())) }
 
 // wanting reports whether something should be certified: a step is open, a request waits, nobody leads, or the epoch has ended here.
 func (s *Scene) wanting() bool {
@@ -113,10 +132,10 @@ func (s *Stall) lasts(sc *Scene, now time.Time, d time.Duration) bool {
 
 // Agrees reports whether this node too sees that the room stands still, so that it may end its epoch when another controller asks.
 func (s *Stall) Agrees(sc *Scene, from rooms.NodeID, now time.Time) bool {
-	return slices.Contains(sc.controllers(), from) && s.lasts(sc, now, s.patience()/2)
+	return slices.Contains(sc.Controllers(), from) && s.lasts(sc, now, s.patience()/2)
 }
 
 // Undecided reports whether each of the controllers has had its turn to end the epoch without people, and none could: then it is for people to decide.
 func (s *Stall) Undecided(sc *Scene, now time.Time) bool {
-	return slices.Contains(sc.controllers(), sc.Self) && s.lasts(sc, now, s.patience()+time.Duration(len(sc.controllers()))*StatementTime)
+	return slices.Contains(sc.Controllers(), sc.Self) && s.lasts(sc, now, s.patience()+time.Duration(len(sc.Controllers()))*StatementTime)
 }

@@ -132,7 +132,7 @@ func (c *Controller) install(s Snapshot) error {
 	for _, m := range c.applying {
 		c.stepSelf(m.GetResponses()) // what they would have done is in the snapshot's place
 	}
-	c.applying = nil
+	c.applying, c.applyNext = nil, 0
 	clear(c.vouched)
 	c.learnMembers()
 	return nil

@@ -214,6 +214,63 @@ func TestPeopleDecideWhereStatementsDoNot(t *testing.T) {
 	})
 }
 
+// TestTheWorstDayBelowAChange: the one controller that is left has lost the end of its log with the change of controllers that the directory has witnessed, as if it had
+// been away when they changed. The room goes on from what it holds.
+func TestTheWorstDayBelowAChange(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.genesis.Recovery = node("recovery")
+		h1 := w.nodes(3)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+		defer cancel()
+		w.registered(h1, "alice")
+		id := w.found("alice", "", rooms.CreateRoom{Name: "hall"})
+		r1 := w.openAs("n1", id, "alice", "")
+		w.do(r1, "alice", "alice", &rooms.Enter{}, &rooms.Say{Text: "before"})
+		w.admitBy("n1", "n4", "n4")
+		w.start("n4")
+		w.eventually("the directory knows the four", time.Minute, func() bool {
+			rec, err := h1.record(id)
+			return err == nil && len(rec.Now) == 4
+		})
+		w.do(r1, "alice", "alice", &rooms.Say{Text: "lost"})
+		rec, err := h1.record(id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, n := range []string{"n1", "n2", "n3", "n4"} {
+			w.kill(n)
+		}
+		held := rec.Floor - 1
+		w.stores["n1"].WriteLater([]Change{
+			{Table: Decisions, Key: roomKey(id, held+1), To: after(id)}, {Table: Snapshots, Key: roomKey(id, held+1), To: after(id)}, {Table: Ids, Key: id[:], To: after(id)},
+			{Table: Raft, Key: raftKey(id, kindEntry, 0), To: raftKey(id, kindSigned, 0)},
+		})
+		h1 = w.start("n1")
+		time.Sleep(time.Minute)
+		if _, err := h1.Rescue(ctx, key("recovery")); err != nil {
+			t.Fatal(err)
+		}
+		if s, err := h1.Survey(ctx, id, "alice"); err != nil || !s.Frozen || s.Height != held || len(s.Controllers) != 4 || len(s.Silent) != 3 {
+			t.Fatalf("survey: %+v, %v", s, err)
+		}
+		got, err := h1.Recover(ctx, id, "alice")
+		if err != nil || got.Epoch != 2 || got.Start != held || got.Of != 4 || len(got.Silent) != 3 {
+			t.Fatalf("recover: %+v, %v", got, err)
+		}
+		r1 = h1.Get(id)
+		w.do(r1, "alice", "alice", &rooms.Enter{}, &rooms.Say{Text: "after"})
+		if got := said(t, r1); slices.Contains(got, "lost") || !slices.Contains(got, "begin by alice") || got[len(got)-1] != "after" {
+			t.Fatalf("the room holds %q", got)
+		}
+		w.start("n2") // it holds more, and drops it
+		w.eventually("who was believed lost joins", time.Minute, func() bool {
+			c := w.hosts["n2"].Get(id)
+			return c != nil && c.Status().Epoch == 2 && c.Status().Head == r1.Status().Head
+		})
+	})
+}
+
 // TestACutLeavesNoGapWithoutAnUpperEnd: what a copy holds above a gap of its log rests on the state that it took over. When that is cut off, the gap and
 // all above it go too.
 func TestACutLeavesNoGapWithoutAnUpperEnd(t *testing.T) {

@@ -32,28 +32,22 @@ func (h *Host) Survey(ctx context.Context, id rooms.RoomID, account string) (Sur
 		return Survey{}, err
 	}
 	h.fetch(ctx, r, account)
-	return r.survey(), nil
+	return r.survey()
 }
 
-// undecided reports whether this node, as one of the controllers, sees that their statements leave it to people where the room goes on.
-func (r *Replica) undecided() (yes bool) {
-	err := r.do(func() {
-		sc, ok := r.scene()
-		yes = ok && r.ends() && r.ending.stall.Undecided(sc, time.Now())
+// survey looks at the room as it stands here. errs.NotFound: the directory here does not know it.
+func (r *Replica) survey() (s Survey, err error) {
+	known := false
+	err = r.do(func() {
+		var sc *order.Scene
+		sc, known = r.scene()
+		s = Survey{Epoch: r.chain.Epoch, Height: r.chain.Height, Controllers: slices.Clone(sc.Controllers()), Silent: sc.Silent()}
+		s.Frozen = !sc.Quorate() || r.ends(sc) && r.ending.stall.Undecided(sc, time.Now())
 	})
-	return yes && err == nil
-}
-
-func (r *Replica) survey() Survey {
-	st := r.Status()
-	s := Survey{Epoch: st.Epoch, Height: st.Height, Controllers: st.Controllers}
-	for _, c := range st.Controllers {
-		if !r.h.alive(c) {
-			s.Silent = append(s.Silent, c)
-		}
+	if err == nil && !known && !r.directory {
+		err = errs.NotFound
 	}
-	s.Frozen = len(st.Controllers)-len(s.Silent) < rooms.Quorum(len(st.Controllers)) || r.undecided()
-	return s
+	return s, err
 }
 
 // fetch asks every node that is up for what it has of a room above the copy here.
@@ -109,7 +103,10 @@ func (h *Host) Recover(ctx context.Context, id rooms.RoomID, account string) (Re
 		return out, err
 	}
 	h.fetch(ctx, r, account)
-	s := r.survey()
+	s, err := r.survey()
+	if err != nil {
+		return out, err
+	}
 	manages := false
 	r.View(func(st *rooms.State) { manages = st.Manages(account, h.Now()) })
 	switch {
@@ -134,7 +131,7 @@ func (h *Host) Recover(ctx context.Context, id rooms.RoomID, account string) (Re
 		return out, fmt.Errorf("order the new epoch in the directory: %w", err)
 	}
 	out = Recovered{
-		Epoch: body.Epoch, Start: tally.Height + uint64(len(body.Carried)), Carried: len(body.Carried), Of: len(s.Controllers), Silent: tally.Silent,
+		Epoch: body.Epoch, Start: order.Start(body, &tally), Carried: len(body.Carried), Of: len(s.Controllers), Silent: tally.Silent,
 	}
 	return out, r.awaitEpoch(ctx, out.Epoch, out.Start)
 }
@@ -175,6 +172,7 @@ func (r *Replica) gatherFor(ctx context.Context, account string) (*rooms.NewEpoc
 				unclear = errs.Stale // the room is in another epoch by now
 				return
 			}
+			r.mute(sc)
 			r.askStatements(sc, g)
 			body, tally, unclear = g.Body(sc)
 		}); err != nil {

@@ -20,8 +20,11 @@ func (h *Host) Rescue(ctx context.Context, recovery ed25519.PrivateKey) (Recover
 	}
 	r := h.dir
 	h.fetch(ctx, r, "")
-	s := r.survey()
-	if !s.Frozen {
+	s, err := r.survey()
+	switch {
+	case err != nil:
+		return out, err
+	case !s.Frozen:
 		return out, ErrNotFrozen
 	}
 	var rescue rooms.Rescue

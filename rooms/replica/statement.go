@@ -43,17 +43,25 @@ func (r *Replica) scene() (*order.Scene, bool) {
 }
 
 // ends reports whether this node may speak at the end of the room's epoch: as one of its controllers.
-func (r *Replica) ends() bool {
-	return !r.directory && r.broken == nil && slices.Contains(r.controllers(), r.h.self)
+func (r *Replica) ends(sc *order.Scene) bool { return !r.directory && r.broken == nil && sc.Controls() }
+
+// mute makes sure that a controller runs here which can promise to sign nothing more: at a node that does not know yet that it controls the room, none may.
+func (r *Replica) mute(sc *order.Scene) {
+	if r.ctl == nil && sc.Behind() && r.ends(sc) {
+		if err := r.startController(); err != nil {
+			r.h.log.Error("this node cannot state what it knows of the room", "room", r.id.Short(), "err", err)
+		}
+		sc.Ctl = r.ctl
+	}
 }
 
 // tickEnding has the room begin anew, in the same hands, when a height cannot be certified although enough controllers are there.
 func (r *Replica) tickEnding(now time.Time) {
-	if !r.ends() {
+	if !slices.Contains(r.controllers(), r.h.self) {
 		return
 	}
 	sc, ok := r.scene()
-	if !ok {
+	if !ok || !r.ends(sc) || sc.Behind() {
 		return
 	}
 	turn, over := r.ending.stall.Watch(sc, now)
@@ -81,16 +89,16 @@ func (r *Replica) askStatements(sc *order.Scene, g *order.Gathering) {
 
 // askedToState judges whether the epoch should end, as far as this node sees, and states what it knows.
 func (r *Replica) askedToState(from rooms.NodeID, a askState) {
-	if !r.ends() || a.Epoch != r.chain.Epoch {
-		return
-	}
 	sc, ok := r.scene()
-	if !ok {
+	if !ok || !r.ends(sc) || a.Epoch != r.chain.Epoch {
 		return
 	}
 	r.wakeUp()
-	if a.For == "" && !r.ending.stall.Agrees(sc, from, time.Now()) || a.For != "" && !r.mayRecover(sc, from, a.For) {
+	if a.For == "" && (sc.Behind() || !r.ending.stall.Agrees(sc, from, time.Now())) || a.For != "" && !r.mayRecover(sc, from, a.For) {
 		return
+	}
+	if a.For != "" {
+		r.mute(sc)
 	}
 	if s, ok := order.State(sc, a.For); ok {
 		r.tell(from, frameStatement, rooms.Marshal(s))

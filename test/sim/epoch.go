@@ -44,6 +44,9 @@ func (n *node) tickEnding() {
 		return
 	}
 	sc := n.scene()
+	if sc.Behind() {
+		return
+	}
 	turn, over := n.end.stall.Watch(sc, n.time())
 	if over {
 		n.end.own = nil
@@ -71,15 +74,18 @@ func (n *node) askStatements(sc *order.Scene, g *order.Gathering) {
 
 // askedToState judges whether the epoch should end, as far as this node sees, and states what it knows.
 func (n *node) askedToState(from *node, epoch uint64, account string) {
-	if epoch != n.chain.Epoch || !n.controls() || n.w.plan.amnesia {
+	sc := n.scene()
+	if epoch != n.chain.Epoch || !sc.Controls() || n.w.plan.amnesia {
 		return
 	}
-	sc := n.scene()
 	if n.liar.states(sc, from, account) {
 		return
 	}
-	if account == "" && !n.end.stall.Agrees(sc, from.id, n.time()) || account != "" && !n.mayRecover(sc, from, account) {
+	if account == "" && (sc.Behind() || !n.end.stall.Agrees(sc, from.id, n.time())) || account != "" && !n.mayRecover(sc, from, account) {
 		return
+	}
+	if account != "" {
+		n.mute(sc)
 	}
 	s, ok := order.State(sc, account)
 	if ok {
@@ -91,6 +97,14 @@ func (n *node) askedToState(from *node, epoch uint64, account string) {
 		return
 	}
 	n.pump()
+}
+
+// mute makes sure that a controller runs here which can promise to sign nothing more, also at a node that does not know yet that it controls the room.
+func (n *node) mute(sc *order.Scene) {
+	if n.ctl == nil && sc.Behind() && sc.Controls() {
+		n.start()
+		sc.Ctl = n.ctl
+	}
 }
 
 // tellStatement sends a statement, and keeps for the checks that it was given.

@@ -352,6 +352,11 @@ func (w *world) certify(n *node, d *rooms.Decision, hash rooms.Hash) {
 		w.tr.say(w.now, "height %d of epoch %d certified, first at node %d: %d requests of term %d", at.height, at.epoch, n.i, len(d.Batch.Requests), d.Batch.Term)
 		if d.Batch.Requests[0].Op == rooms.OpReconfigure && d.Verdicts[0] == 0 {
 			w.st.reconfigurations++
+			if w.plan.onChange && !n.apart {
+				witness := &rooms.Witness{Room: w.room, Decision: rooms.Marshal(d)}
+				w.after(0, func() { w.town.change(keys[n.i], "", witness) })
+				w.after(int64(w.rng.IntN(50)), w.worst)
+			}
 		}
 		term := place{at.epoch, d.Batch.Term}
 		if lead := w.byID[d.Batch.Leader].i; len(w.leads) == 0 || w.leads[term] != lead+1 {

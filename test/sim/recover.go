@@ -53,10 +53,14 @@ func (w *world) planWorst() {
 		}
 	}
 	p.luck = rng.Perm(p.nodes)
+	p.onChange = rng.IntN(2) == 0
 }
 
 // worst makes a majority of the controllers go, and perhaps others.
 func (w *world) worst() {
+	if w.recoverAt > 0 {
+		return
+	}
 	first := w.nodes[0]
 	for _, n := range w.nodes {
 		if n.chain.Epoch > first.chain.Epoch || n.chain.Epoch == first.chain.Epoch && n.chain.Height > first.chain.Height {
@@ -106,8 +110,10 @@ type recovery struct {
 // recovers looks, once a second after all has healed, whether the manager must decide, and begins.
 func (w *world) recovers() {
 	w.after(1000, w.recovers)
+
 	if w.recoverAt > 0 && !w.recovered && w.now > max(w.recoverAt, chaosMS)+needlessMS {
 		w.recovered = true // enough are left: those who are off just come back
+		w.plan.stages = append(w.plan.stages[:w.stage+1:w.stage+1], slices.DeleteFunc(slices.Clone(w.plan.stages[w.stage+1:]), w.lacks)...)
 		w.comeBack()
 	}
 	if w.recovering || w.recoveries > 20 {
@@ -175,6 +181,7 @@ func (r *recovery) gather() {
 		r.w.after(pollMS, r.gather)
 		return
 	}
+	n.mute(sc)
 	n.askStatements(sc, n.end.people)
 	body, tally, err := n.end.people.Body(sc)
 	n.pump()
@@ -200,6 +207,9 @@ func (r *recovery) gather() {
 	r.body = body
 	if errors.Is(err, rooms.ErrUnclear) {
 		r.w.st.unclear++
+	}
+	if body.Below != nil {
+		r.w.st.below++
 	}
 	k := r.w.town.change(keys[n.i], manager, body)
 	if k != errs.OK {
@@ -236,6 +246,11 @@ func (r *recovery) end(ok bool) {
 	if !w.growing {
 		w.grow()
 	}
+}
+
+// lacks reports whether one of these nodes is gone for ever.
+func (w *world) lacks(set []int) bool {
+	return slices.ContainsFunc(set, func(i int) bool { return w.nodes[i].gone() })
 }
 
 // comeBack lets who was away return, each in its time.

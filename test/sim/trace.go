@@ -39,7 +39,7 @@ func (t *trace) sum() [32]byte { return [32]byte(t.h.Sum(nil)) }
 // stats counts what schedules exercised.
 type stats struct {
 	acked, decisions, crashes, cuts, partitions, restarts, catchUps, snapshots, takeovers, reconfigurations, lost, doubled, forgotten, broken, saboteurs, noticed, replaced int
-	epochs, statements, proposals, carried, unclear, recovered, back, forgone                                                                                               int // see String
+	epochs, statements, proposals, carried, unclear, below, recovered, back, forgone                                                                                        int // see String
 }
 
 func (s *stats) add(o stats) {
@@ -65,6 +65,7 @@ func (s *stats) add(o stats) {
 	s.proposals += o.proposals
 	s.carried += o.carried
 	s.unclear += o.unclear
+	s.below += o.below
 	s.recovered += o.recovered
 	s.back += o.back
 	s.forgone += o.forgone
@@ -73,7 +74,7 @@ func (s *stats) add(o stats) {
 func (s stats) String() string {
 	return fmt.Sprintf("%d acknowledged in %d decisions, %d crashes (%d lost a write), %d losses of raft state, %d controllers stopped by lying disks, %d partitions, %d lost and %d doubled messages, "+
 		"%d changes of leader, %d reconfigurations, %d snapshot marks, %d catch-ups, %d saboteurs (%d noticed, %d replaced), "+
-		"%d epochs (%d by people, %d of them from unclear statements; %d statements, %d proposals, %d headers carried over; %d times a node went back, %d acknowledgements that only lost nodes held)",
+		"%d epochs (%d by people, %d of them from unclear statements, %d below what the directory had witnessed; %d statements, %d proposals, %d headers carried over; %d times a node went back, %d acknowledgements that only lost nodes held)",
 		s.acked, s.decisions, s.crashes, s.cuts, s.forgotten, s.broken, s.partitions, s.lost, s.doubled, s.takeovers, s.reconfigurations, s.snapshots, s.catchUps,
-		s.saboteurs, s.noticed, s.replaced, s.epochs, s.recovered, s.unclear, s.statements, s.proposals, s.carried, s.back, s.forgone)
+		s.saboteurs, s.noticed, s.replaced, s.epochs, s.recovered, s.unclear, s.below, s.statements, s.proposals, s.carried, s.back, s.forgone)
 }

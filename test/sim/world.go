@@ -64,6 +64,7 @@ type plan struct {
 	forget     bool // now and then a node loses its raft state
 	patience   int  // ms without a certificate after which the controllers begin anew, as long as there are faults
 	worstAt    int  // ms, when most of the controllers are lost; 0: never
+	onChange   bool // or as soon as one node has seen a change of them certified: the directory is told of it, the others may not have it yet
 	fates      []fate
 	luck       []int // in which order they are
 }

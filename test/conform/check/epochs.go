@@ -14,7 +14,15 @@ type record struct {
 	since     uint64
 	floor     uint64 // above this height they certify
 	floorHead []byte
+	before    []reign // in the present epoch, before the last change that the directory was told of
 	epochs    []epoch
+}
+
+// reign is the time of one set of controllers: they certify what is above a height, up to the next one's.
+type reign struct {
+	now       [][]byte
+	floor     uint64
+	floorHead []byte
 }
 
 // epoch is one of a room's epochs after the first.
@@ -72,6 +80,7 @@ func (r *record) witness(body []byte) error {
 	if err := certified(r.now, hash, d.Cert); err != nil {
 		return fmt.Errorf("a witnessed change of controllers: %w", err)
 	}
+	r.before = append(r.before, reign{r.now, r.floor, r.floorHead})
 	r.now, r.since, r.floor, r.floorHead = rc.Controllers, h.Height, h.Height, hash
 	return nil
 }
@@ -81,6 +90,7 @@ type tally struct {
 	n, stated int
 	votes     map[uint64]map[string]int // promises, by height and header
 	changes   map[string]bool           // headers that change the controllers
+	level     bool                      // somebody has stated who holds the log up to where the controllers came in
 	heights   []uint64                  // certified, by who stated
 }
 
@@ -137,6 +147,10 @@ func (r *record) newEpoch(account string, device, body []byte) error {
 		if err := r.statement(b.Room, s, t); err != nil {
 			return fmt.Errorf("the statement of %s: %w", short(s.Node), err)
 		}
+		if s.Since < r.since {
+			continue
+		}
+		t.level = true
 		if err := higher(s.Height, s.Head); err != nil {
 			return err
 		}
@@ -150,6 +164,15 @@ func (r *record) newEpoch(account string, device, body []byte) error {
 			return err
 		}
 	}
+	if b.Below != nil {
+		if account == "" || t.level || !none(b.Header) || len(b.Carried) > 0 {
+			return fmt.Errorf("the epoch begins below height %d without need", r.floor)
+		}
+		var err error
+		if top, head, err = r.below(b.Room, b.Below); err != nil {
+			return fmt.Errorf("the epoch begins below height %d: %w", r.floor, err)
+		}
+	}
 	e := epoch{number: b.Epoch, start: top, head: head, controllers: r.now, of: t.n, silent: t.n - t.stated, by: account}
 	if account != "" {
 		e.controllers = [][]byte{device}
@@ -157,7 +180,7 @@ func (r *record) newEpoch(account string, device, body []byte) error {
 		return fmt.Errorf("%d of %d controllers state: too few for an epoch without people", t.stated, t.n)
 	}
 	held := t.held(r.floor)
-	if account == "" && len(b.Carried) > 0 { // it may begin below the highest certified one, and must where only liars may hold that
+	if len(b.Carried) > 0 { // it may begin below the highest certified one, and must where only liars may hold that
 		var h header
 		if err := cbor.Unmarshal(b.Carried[0], &h); err != nil {
 			return err
@@ -194,8 +217,29 @@ func (r *record) newEpoch(account string, device, body []byte) error {
 		return fmt.Errorf("what may be certified at height %d is left out without people", e.start+1)
 	}
 	r.epochs = append(r.epochs, e)
-	r.now, r.since, r.floor, r.floorHead = e.controllers, e.start+1, e.start, e.head
+	r.now, r.since, r.floor, r.floorHead, r.before = e.controllers, e.start+1, e.start, e.head, nil
 	return nil
+}
+
+// below checks that a header below where the last controllers came in is certified by those before.
+func (r *record) below(room []byte, b *below) (height uint64, head []byte, err error) {
+	var h header
+	if err := cbor.Unmarshal(b.Header, &h); err != nil {
+		return 0, nil, err
+	}
+	hash := digest("warren/header/1", b.Header)
+	if !bytes.Equal(h.Room, room) || h.Height >= r.floor {
+		return 0, nil, fmt.Errorf("height %d is not below it", h.Height)
+	}
+	for _, g := range slices.Backward(r.before) {
+		switch {
+		case h.Height == g.floor && bytes.Equal(hash, g.floorHead):
+			return h.Height, hash, nil
+		case h.Height > g.floor && h.Epoch == r.epoch():
+			return h.Height, hash, certified(g.now, hash, b.Cert)
+		}
+	}
+	return 0, nil, fmt.Errorf("nobody is known to have certified height %d", h.Height)
 }
 
 // statement checks one statement and counts its promises.
@@ -208,7 +252,7 @@ func (r *record) statement(room []byte, s *statement, t *tally) error {
 	switch {
 	case !has(r.now, s.Node):
 		return fmt.Errorf("it does not control the room")
-	case s.Epoch != r.epoch() || s.Since != r.since:
+	case s.Epoch != r.epoch() || s.Since != r.since && (s.For == "" || s.Since > r.since):
 		return fmt.Errorf("it is of epoch %d and the controllers since height %d, not of epoch %d and those since %d", s.Epoch, s.Since, r.epoch(), r.since)
 	case !signed(s.Node, s.Sig, what):
 		return fmt.Errorf("the signature does not verify")
@@ -225,6 +269,12 @@ func (r *record) statement(room []byte, s *statement, t *tally) error {
 		}
 		t.votes[p.Height][string(p.Header)]++
 		t.changes[string(p.Header)] = t.changes[string(p.Header)] || p.Change
+	}
+	if s.Since < r.since {
+		if !none(s.Header) || s.Height >= r.floor {
+			return fmt.Errorf("it proves something that controllers before certified")
+		}
+		return nil
 	}
 	if none(s.Header) {
 		if s.Height != r.floor || !bytes.Equal(s.Head, r.floorHead) {

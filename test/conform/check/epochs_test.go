@@ -44,16 +44,69 @@ func (s *story) header(height uint64) (raw cbor.RawMessage, p promise) {
 
 // ends has the directory order the room's second epoch.
 func (s *story) ends(account string, carried []cbor.RawMessage, parts ...part) {
-	b := newEpoch{Room: s.room.room, Epoch: 2, Header: encode(nil), Carried: carried, Silent: encode(nil)}
+	s.endsBelow(account, carried, nil, parts...)
+}
+
+func (s *story) endsBelow(account string, carried []cbor.RawMessage, low *below, parts ...part) {
+	b := newEpoch{Room: s.room.room, Epoch: 2, Header: encode(nil), Carried: carried, Silent: encode(nil), Below: low}
 	for _, p := range parts {
 		p.account = account
 		b.Statements = append(b.Statements, s.states(p))
 	}
+	s.tells(account, opNewEpoch, encode(b))
+}
+
+// tells has the first node order something in the directory.
+func (s *story) tells(account string, op uint16, body []byte) {
 	n := s.nodes[0]
 	n.counter[string(s.directory.room)]++
-	r := request{Room: s.directory.room, Account: account, Device: n.id(), Counter: n.counter[string(s.directory.room)], Op: opNewEpoch, Body: encode(b)}
+	r := request{Room: s.directory.room, Account: account, Device: n.id(), Counter: n.counter[string(s.directory.room)], Op: op, Body: body}
 	r.Sig = n.sign(r.id())
 	s.directory.decide(s.nodes[:1], nil, encode(r))
+}
+
+// lost is a room whose second height, where its controllers change, the directory has witnessed and no disk holds any more. low shows what is left.
+func lost() (s *story, low *below) {
+	s = newStory()
+	head, said := s.room.head, s.room.seq
+	body := reconfigure{Controllers: [][]byte{s.nodes[0].id(), s.nodes[1].id(), s.nodes[2].id()}, Consents: encode(nil), Endorsed: encode(nil)}
+	rc, _ := s.nodes[0].wish(s.room.room, opReconfigure, body)
+	s.room.decide(s.nodes[1:], nil, rc)
+	s.tells("", opWitness, encode(witness{Room: s.room.room, Decision: s.room.log[2]}))
+	delete(s.room.log, 2)
+	s.room.head, s.room.seq = head, said
+	s.nodes[0].counter[string(s.room.room)]--
+	var d decision
+	if err := cbor.Unmarshal(s.room.log[1], &d); err != nil {
+		panic(err) // this file wrote it
+	}
+	return s, &below{Header: d.Header, Above: encode(nil), Cert: d.Cert, Changes: encode(nil)}
+}
+
+// TestAnEpochBelowWhatIsWitnessed begins from what is left, if those who were in force there certified it.
+func TestAnEpochBelowWhatIsWitnessed(t *testing.T) {
+	for name, tt := range map[string]struct {
+		want string // the problem that is found; empty: none
+		tell func(s *story, low *below)
+	}{
+		"one is left, and is behind": {"", func(s *story, low *below) { s.endsBelow("alice", nil, low, part{node: 0}) }},
+		"nothing is shown":           {"the room is in epoch 1 here", func(s *story, low *below) { s.ends("alice", nil, part{node: 0}) }},
+		"too few certified it": {"signatures", func(s *story, low *below) {
+			low.Cert = low.Cert[:1]
+			s.endsBelow("alice", nil, low, part{node: 0})
+		}},
+		"without people": {"without need", func(s *story, low *below) { s.endsBelow("", nil, low) }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, low := lost()
+			tt.tell(s, low)
+			s.begins(s.nodes[:1], begin{Epoch: 2, By: "alice", Of: 3, Silent: 2})
+			got := strings.Join(examine([]*disk{s.disk("n1")}).Problems, "\n")
+			if tt.want == "" && got != "" || !strings.Contains(got, tt.want) {
+				t.Errorf("problems %q, want one with %q", got, tt.want)
+			}
+		})
+	}
 }
 
 // begins orders the first decision of the second epoch.

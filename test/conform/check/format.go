@@ -99,6 +99,14 @@ type (
 		Cert       []signature
 		Carried    []cbor.RawMessage
 		Silent     cbor.RawMessage
+		Below      *below
+	}
+	below struct {
+		_       struct{} `cbor:",toarray"`
+		Header  cbor.RawMessage
+		Above   cbor.RawMessage
+		Cert    []signature
+		Changes cbor.RawMessage
 	}
 	statement struct {
 		_        struct{} `cbor:",toarray"`
