@@ -256,7 +256,7 @@ func sortedNodes(ns []NodeID) bool {
 func SortNodes(ns []NodeID) { slices.SortFunc(ns, compareNodes) }
 
 // Check reports whether d can follow the head and is certified by the controllers in force, without applying it. A header that the directory
-// carried over into a later epoch needs no certificate.
+// carried over into a later epoch needs no certificate, nor does a tick that lies in the decision which follows it.
 func (c *Chain) Check(d *Decision) error { return c.CheckBy(d, Signature.OK) }
 
 // CheckBy is Check with another way to see that a signature is good, usually one that remembers which were.
@@ -266,9 +266,13 @@ func (c *Chain) CheckBy(d *Decision, check func(Signature, Hash) bool) error {
 		return fmt.Errorf("decision: of another room: %w", ErrFork)
 	case h.Height <= c.Height:
 		return ErrOld
-	case h.Height != c.Height+1:
+	case d.Low() > c.Height+1:
 		return ErrGap
-	case h.Prev != c.Head:
+	}
+	if err := d.checkTicks(); err != nil {
+		return err
+	}
+	if next, ok := d.HeaderAt(c.Height + 1); !ok || next.Prev != c.Head {
 		return ErrFork
 	}
 	controllers, carried, err := c.checkEpoch(d)
@@ -285,6 +289,9 @@ func (c *Chain) CheckBy(d *Decision, check func(Signature, Hash) bool) error {
 // node's own controller. ErrDiverged means that this node computes something else than a quorum signed: the chain is then unusable, a defect
 // or a damaged disk.
 func (c *Chain) Accept(d *Decision, dir View, verify Verifier) ([]Event, error) {
+	if err := c.passAll(d); err != nil {
+		return nil, err
+	}
 	if d.Header.Height != c.Height+1 {
 		return nil, ErrGap
 	}

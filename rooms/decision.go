@@ -191,6 +191,7 @@ type Decision struct {
 	Batch    Batch
 	Verdicts Verdicts
 	Cert     Certificate
+	Ticks    *Ticks // directly below, when they are kept no more themselves; nil: none
 }
 
 // CheckAuthors reports whether every request that the decision does not call void is signed by its device, which may speak for its author in that
@@ -215,7 +216,7 @@ func (d *Decision) Marks() bool {
 	return op == OpReconfigure || op == OpBegin
 }
 
-// CheckShape reports whether the parts of the decision belong together: payload and verdict hashes, and one verdict a request.
+// CheckShape reports whether the parts of the decision belong together: payload and verdict hashes, one verdict a request, and the ticks below it.
 // It checks no signature.
 func (d *Decision) CheckShape() error {
 	switch {
@@ -226,5 +227,5 @@ func (d *Decision) CheckShape() error {
 	case d.Verdicts.Hash() != d.Header.Verdicts:
 		return fmt.Errorf("decision %d: the verdicts are not those the header names", d.Header.Height)
 	}
-	return nil
+	return d.checkTicks()
 }

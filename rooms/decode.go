@@ -13,6 +13,7 @@ const maxNumber = math.MaxUint64
 const (
 	leastRequest   = 76
 	leastSignature = 36
+	leastTick      = 37
 )
 
 func readHash(r *canon.Reader, h *Hash)   { r.ID((*[32]byte)(h)) }
@@ -64,11 +65,25 @@ func readSignature(r *canon.Reader, v *Signature) {
 }
 
 func readDecision(r *canon.Reader, v *Decision) {
-	r.Fields(4)
+	r.Fields(5)
 	readHeader(r, &v.Header)
 	readBatch(r, &v.Batch)
 	v.Verdicts = r.Bytes()
 	v.Cert = canon.List(r, maxItems, leastSignature, readSignature)
+	if v.Ticks = nil; r.Null() {
+		return
+	}
+	v.Ticks = &Ticks{}
+	r.Fields(2)
+	readHash(r, &v.Ticks.Prev)
+	v.Ticks.List = canon.List(r, maxItems, leastTick, readTick)
+}
+
+func readTick(r *canon.Reader, v *Tick) {
+	r.Fields(3)
+	v.Time = r.Int()
+	v.Dir = r.Uint(maxNumber)
+	readHash(r, &v.Payload)
 }
 
 // readByHand decodes what byHand encodes; known is false when v is of another type. After bad bytes v holds a part of them.

@@ -24,6 +24,8 @@ func NewDescent(c *Chain) Descent {
 
 // Take checks that d is the decision that is due, and goes on to the one below. set returns the controllers that were in force from the change at a
 // height on (0: from the founding), or nil when nobody can tell. It is asked once for each change of controllers.
+//
+// Of ticks that d holds, those below it are done with it. One that covers the height due, and ends above, is not what is due: see Rise.
 func (s *Descent) Take(d *Decision, set func(since uint64) []NodeID) error {
 	h := &d.Header
 	if h.Room != s.Room || h.Height != s.Height || h.Hash() != s.Head {
@@ -44,7 +46,21 @@ func (s *Descent) Take(d *Decision, set func(since uint64) []NodeID) error {
 		controllers, since = nil, 0
 	}
 	s.Height, s.Head, s.Controllers, s.Since = h.Height-1, h.Prev, controllers, since
+	if d.Ticks != nil {
+		s.Height, s.Head = d.Low()-1, d.Ticks.Prev
+	}
 	return nil
+}
+
+// Rise goes back up to a header that is known to be certified, between which and the place that was due nothing but ticks was decided: d holds them, and some that are
+// due. false: it does not.
+func (s *Descent) Rise(known *Header, d *Decision) bool {
+	due, ok := d.HeaderAt(s.Height)
+	if !ok || s.Height == d.Header.Height || known.Hash() != d.Header.Hash() || d.checkTicks() != nil || due.Hash() != s.Head {
+		return false
+	}
+	s.Height, s.Head = d.Header.Height, d.Header.Hash()
+	return true
 }
 
 // certified checks the certificate. Where the controllers are not known (below the beginning of an epoch, until their first change is met) the

@@ -75,11 +75,21 @@ func appendSignature(dst []byte, s *Signature) []byte {
 }
 
 func appendDecision(dst []byte, d *Decision) []byte {
-	dst = canon.AppendArray(dst, 4)
+	dst = canon.AppendArray(dst, 5)
 	dst = appendHeader(dst, &d.Header)
 	dst = appendBatch(dst, &d.Batch)
 	dst = canon.AppendBytes(dst, d.Verdicts)
-	return canon.AppendList(dst, d.Cert, appendSignature)
+	dst = canon.AppendList(dst, d.Cert, appendSignature)
+	if d.Ticks == nil {
+		return canon.AppendNull(dst)
+	}
+	dst = appendHash(canon.AppendArray(dst, 2), &d.Ticks.Prev)
+	return canon.AppendList(dst, d.Ticks.List, appendTick)
+}
+
+func appendTick(dst []byte, t *Tick) []byte {
+	dst = canon.AppendInt(canon.AppendArray(dst, 3), t.Time)
+	return appendHash(canon.AppendUint(dst, t.Dir), &t.Payload)
 }
 
 // Sizes in bytes of an encoding without its requests, texts and signatures: what to set aside at first.

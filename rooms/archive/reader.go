@@ -103,16 +103,17 @@ func (r *Reader) Next() (Record, error) {
 		rec.Proof = &rooms.Proof{}
 		return rec, rooms.Unmarshal(rec.Bytes, rec.Proof)
 	case KindDirectory, KindRoom, KindPast:
-		switch kind {
+		d := &rooms.Decision{}
+		rec.Decision, err = d, rooms.Unmarshal(rec.Bytes, d)
+		switch covers := d.Header.Height + 1 - d.Low(); kind {
 		case KindDirectory:
 			r.dirs++
 		case KindPast:
-			r.past++
+			r.past += covers
 		case KindRoom:
-			r.room++
+			r.room += covers
 		}
-		rec.Decision = &rooms.Decision{}
-		return rec, rooms.Unmarshal(rec.Bytes, rec.Decision)
+		return rec, err
 	case KindEnd:
 		if !bytes.Equal(rec.Bytes, sum) {
 			return rec, ErrSum

@@ -182,7 +182,7 @@ func (v *verifier) below(d *rooms.Decision) error {
 	if err := d.CheckAuthors(v.directory().At(d.Header.Dir), rooms.VerifySignature); err != nil {
 		return err
 	}
-	v.report.From = d.Header.Height
+	v.report.From = d.Low()
 	v.report.count(d, d.TalkEvents())
 	return nil
 }

@@ -174,6 +174,11 @@ func (c *Controller) Certified(d *rooms.Decision) (err error) {
 		return ErrBroken
 	}
 	defer c.guard(&err)
+	for _, h := range d.TickHeaders() {
+		if err := c.certifiedTick(&h); err != nil {
+			return err
+		}
+	}
 	height := d.Header.Height
 	switch {
 	case height <= c.certified:
@@ -205,5 +210,32 @@ func (c *Controller) Certified(d *rooms.Decision) (err error) {
 		c.raise(height, c.chain.Head, d.Cert, c.chain.Machine.Base().Controllers)
 	}
 	c.stepHeldSnapshot()
+	return nil
+}
+
+// certifiedTick is Certified for a tick of which no more than the header is left: what lies above certifies it.
+func (c *Controller) certifiedTick(h *rooms.Header) error {
+	switch {
+	case h.Height <= c.certified:
+		return nil
+	case h.Height <= c.chain.Height:
+		s := c.step(h.Height)
+		if s.hash != h.Hash() {
+			c.fail(fmt.Errorf("%w: a tick is certified at height %d", ErrDiverged, h.Height))
+			return c.broken
+		}
+		s.cert, s.told = rooms.Certificate{}, true
+		c.settle()
+	case h.Height > c.chain.Height+1, len(c.open) > 0:
+		return rooms.ErrGap
+	case h.Prev != c.chain.Head:
+		return rooms.ErrFork
+	default:
+		if err := c.chain.Pass(h); err != nil {
+			c.fail(fmt.Errorf("%w: %w", ErrDiverged, err))
+			return c.broken
+		}
+		c.raise(h.Height, c.chain.Head, nil, c.chain.Machine.Base().Controllers)
+	}
 	return nil
 }

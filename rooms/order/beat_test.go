@@ -150,3 +150,48 @@ func TestTickingLeadersAreJudged(t *testing.T) {
 		})
 	}
 }
+
+// TestPackedTicksCertify: a controller takes ticks of which no more than the headers are left, whether it has run their batches or has never heard of them.
+func TestPackedTicksCertify(t *testing.T) {
+	for name, ran := range map[string]bool{"away": false, "run here, not certified": true} {
+		t.Run(name, func(t *testing.T) {
+			c := newCluster(t, 4, 4).ticking(5)
+			lead := c.leader()
+			c.say(1) // enters
+			late := c.hosts[3]
+			if late == lead {
+				late = c.hosts[2]
+			}
+			from := len(late.log)
+			if ran {
+				c.drop = func(p packet) bool {
+					kind := order.KindOf(p.data)
+					return (p.to == late.id || p.from == late.id) && (kind == "sign" || kind == "cert")
+				}
+				c.tick(2 * second)
+				c.say(1)
+			} else {
+				late.ctl = nil
+				c.tick(20 * second)
+				c.say(1)
+				late.start()
+			}
+			top := uint64(len(lead.log))
+			if top < uint64(from)+5 || ran && late.ctl.Status().Tentative < top || late.ctl.Status().Certified > uint64(from) {
+				t.Fatalf("%d heights, %+v", top, late.ctl.Status())
+			}
+			packed := rooms.Pack(lead.log[from:top])
+			if n := rooms.Covers(packed); len(packed) > n/5 {
+				t.Fatalf("%d decisions for %d heights", len(packed), n)
+			}
+			for i := range packed {
+				if err := late.ctl.Certified(&packed[i]); err != nil {
+					t.Fatalf("height %d: %v", packed[i].Header.Height, err)
+				}
+			}
+			if st := late.ctl.Status(); st.Certified < top || late.broken != nil {
+				t.Errorf("certified up to %d of %d", st.Certified, top)
+			}
+		})
+	}
+}

@@ -15,7 +15,7 @@ func (r *Replica) offer(d *rooms.Decision, from rooms.NodeID, size int) {
 	if r.broken != nil || d.Header.Room != r.id || d.Header.Height <= r.chain.Height {
 		return
 	}
-	if d.Header.Height > r.chain.Height+1 {
+	if d.Low() > r.chain.Height+1 {
 		r.hold(d, size) // it cannot be checked yet
 		r.claimed = max(r.claimed, d.Header.Height)
 		r.catchUp(from)
@@ -31,7 +31,7 @@ func (r *Replica) offer(d *rooms.Decision, from rooms.NodeID, size int) {
 		return
 	}
 	if !r.ready(d) {
-		r.drop(d.Header.Height)
+		r.drop(r.place(d))
 		r.hold(d, size)
 		r.h.dir.call(r.h.dir.hurry)
 		return
@@ -39,6 +39,9 @@ func (r *Replica) offer(d *rooms.Decision, from rooms.NodeID, size int) {
 	r.apply(d, false)
 	r.applyHeld()
 }
+
+// place returns the lowest height that the decision brings, and is not here: under which it is held back.
+func (r *Replica) place(d *rooms.Decision) uint64 { return max(d.Low(), r.chain.Height+1) }
 
 // heldBack is a decision that cannot be applied yet.
 type heldBack struct {
@@ -49,7 +52,7 @@ type heldBack struct {
 // hold keeps a decision for later, if it is near the head and there is room. The next one always has room: it has been checked, or waits for the
 // directory to show its epoch.
 func (r *Replica) hold(d *rooms.Decision, size int) {
-	height := d.Header.Height
+	height := r.place(d)
 	if _, have := r.held[height]; have || height > r.chain.Height+maxHeldBack || r.heldBytes+size > heldBackBytes && height != r.chain.Height+1 {
 		return
 	}
@@ -115,7 +118,14 @@ func (r *Replica) apply(d *rooms.Decision, own bool) {
 		return
 	}
 	data := rooms.Marshal(d)
-	changes := []Change{{Table: Decisions, Key: roomKey(r.id, d.Header.Height), Value: data}}
+	changes := recordOf(r.id, d, data)
+	if d.IsTick() {
+		r.unpacked = true
+	}
+	if d.Header.Height%rooms.CheckpointEvery == 0 && r.unpacked && !r.directory {
+		changes = append(changes, r.packed(d)...)
+		r.unpacked = false
+	}
 	if r.ctl != nil || own {
 		changes = append(changes, dropSigned(r.id, d.Header.Height)...)
 	}

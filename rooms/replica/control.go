@@ -100,12 +100,8 @@ func (r *Replica) newestDir() uint64 {
 }
 
 func (r *Replica) payloadHash(height uint64) (rooms.Hash, bool) {
-	data, err := r.h.cfg.Store.Get(Decisions, roomKey(r.id, height))
-	var d rooms.Decision
-	if err != nil || data == nil || rooms.Unmarshal(data, &d) != nil {
-		return rooms.Hash{}, false
-	}
-	return d.Header.Payload, true
+	h, ok := r.h.headerAt(r.id, height)
+	return h.Payload, ok
 }
 
 // dropController forgets the raft state but for what must never be forgotten: that there was a life, and what was promised.

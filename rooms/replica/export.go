@@ -2,7 +2,6 @@ package replica
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -117,17 +116,21 @@ func (h *Host) eachDecision(ctx context.Context, room rooms.RoomID, s span, down
 			return err
 		}
 		for _, e := range list {
-			at := binary.BigEndian.Uint64(e.Key[len(e.Key)-8:])
-			if down && at != s.high || !down && at != s.low {
+			var d rooms.Decision
+			if err := rooms.Unmarshal(e.Value, &d); err != nil {
+				return err
+			}
+			at := d.Header.Height
+			if down && at != s.high || !down && (d.Low() > s.low || at < s.low) {
 				return fmt.Errorf("of the decisions %d to %d, there is %d next on this disk", s.low, s.high, at)
 			}
 			if err := f(e.Value); err != nil {
 				return err
 			}
 			if down {
-				s.high--
+				s.high = d.Low() - 1
 			} else {
-				s.low++
+				s.low = at + 1
 			}
 		}
 		if len(list) == 0 {

@@ -162,12 +162,12 @@ func (f *fetcher) span(ctx context.Context, from rooms.NodeID, s span) ([]fetche
 			return nil, err
 		}
 		out = append(out, list...)
-		next += uint64(len(list))
+		next = list[len(list)-1].d.Header.Height + 1
 	}
 	return out, nil
 }
 
-// ask asks one node once for a span, and returns what it gave of it, from its low end on: at least one. With an error, floor is the height below
+// ask asks one node once for a span, and returns what it gave of it, from its low end on: at least one. The first and the last may cover more. With an error, floor is the height below
 // which that node has let the log go, as it says.
 func (f *fetcher) ask(ctx context.Context, from rooms.NodeID, s span) (list []fetched, floor uint64, err error) {
 	ctx, cancel := context.WithTimeout(ctx, fetchTime)
@@ -180,14 +180,16 @@ func (f *fetcher) ask(ctx context.Context, from rooms.NodeID, s span) (list []fe
 		return nil, p.Floor, errAnswer
 	}
 	list = make([]fetched, 0, len(p.Decisions))
-	for i, data := range p.Decisions {
+	next := s.low
+	for _, data := range p.Decisions {
 		d := &rooms.Decision{}
 		if err := rooms.Unmarshal(data, d); err != nil {
 			return nil, 0, err
 		}
-		if d.Header.Room != f.room || d.Header.Height != s.low+uint64(i) {
+		if d.Header.Room != f.room || d.Low() > next || d.Header.Height < next || next > s.high {
 			return nil, 0, errAnswer
 		}
+		next = d.Header.Height + 1
 		list = append(list, fetched{d, data})
 	}
 	return list, 0, nil

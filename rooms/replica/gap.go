@@ -129,10 +129,15 @@ func (r *Replica) fillGap(f *fetcher, rec *rooms.RoomRecord, down rooms.Descent,
 		next := down
 		var changes []Change
 		for i := len(list) - 1; i >= 0; i-- {
+			if list[i].d.Low() > next.Height {
+				continue // it was taken with what came before
+			}
+			r.rise(&next, list[i].d)
 			if err := next.Take(list[i].d, func(since uint64) []rooms.NodeID { return r.setAt(r.ctx, f, rec, since) }); err != nil {
 				return err
 			}
-			changes = append(changes, Change{Table: Decisions, Key: roomKey(r.id, list[i].d.Header.Height), Value: list[i].data})
+			g.meet(&next, list[i].d)
+			changes = append(changes, recordOf(r.id, list[i].d, list[i].data)...)
 		}
 		letGo := next.Height >= s.low
 		if letGo && !r.mayBeGone(list, down.Height) {

@@ -125,12 +125,12 @@ func (r *Replica) search(floor, height uint64, fits func(*rooms.Header) bool) (u
 	}
 	var failed error
 	n := sort.Search(int(height-floor+1), func(i int) bool {
-		list, err := r.decisions(uint64(i)+floor, uint64(i)+floor)
-		if err != nil || len(list) == 0 {
+		d, err := r.h.covering(r.id, uint64(i)+floor)
+		if err != nil || d == nil {
 			failed = err
 			return true
 		}
-		return fits(&list[0].Header)
+		return fits(&d.Header) // of ticks that lie in it nothing is ever asked for
 	})
 	return uint64(n) + floor, failed
 }

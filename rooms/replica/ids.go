@@ -83,7 +83,7 @@ func (r *Replica) idIndex(segment, height uint64) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if record = idRecord(list); len(list) == idSegment {
+	if record = idRecord(list); rooms.Covers(list) == idSegment {
 		r.call(func() { r.h.cfg.Store.WriteLater([]Change{{Table: Ids, Key: roomKey(r.id, segment), Value: record}}) }) // by the loop: never after the room is dropped
 	}
 	return record, nil
@@ -93,7 +93,7 @@ func (r *Replica) idIndex(segment, height uint64) ([]byte, error) {
 func (r *Replica) idChanges(d *rooms.Decision) []Change {
 	segment := segmentOf(d.Header.Height)
 	list, err := r.decisions(firstOf(segment), d.Header.Height-1)
-	if err != nil || len(list) != idSegment-1 {
+	if err != nil || rooms.Covers(list) != idSegment-1 {
 		return nil // Find makes it when it is wanted
 	}
 	return []Change{{Table: Ids, Key: roomKey(r.id, segment), Value: idRecord(append(list, *d))}}

@@ -188,15 +188,18 @@ func (i *importer) compare() (n int, err error) {
 
 // compareWith compares decisions that follow each other with what the disk holds at their heights.
 func (i *importer) compareWith(known []*rooms.Decision) error {
-	first := known[0].Header.Height
-	list, err := i.r.decisions(first, known[len(known)-1].Header.Height)
+	list, err := i.r.decisions(known[0].Low(), known[len(known)-1].Header.Height)
 	if err != nil {
 		return err
 	}
 	for j := range list {
-		here, at := &list[j].Header, list[j].Header.Height-first
-		there := &known[at].Header
-		if here.Hash() == there.Hash() {
+		here, at := &list[j].Header, 0
+		for at < len(known)-1 && known[at].Header.Height < here.Height {
+			at++
+		}
+		header, ok := known[at].HeaderAt(here.Height)
+		there := &header
+		if !ok || here.Hash() == there.Hash() {
 			continue
 		}
 		if here.Epoch != there.Epoch {

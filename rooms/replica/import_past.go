@@ -75,6 +75,9 @@ func (i *importer) flushPast() error {
 		}
 		next := before
 		for _, f := range past {
+			if next.Height > 0 {
+				i.r.rise(&next, f.d)
+			}
 			if next.Height == 0 || f.d.Header.Height != next.Height {
 				known = append([]*rooms.Decision{f.d}, known...)
 				continue
@@ -83,8 +86,9 @@ func (i *importer) flushPast() error {
 			if err = next.Take(f.d, func(since uint64) []rooms.NodeID { return i.r.setHere(&rec, since) }); err != nil {
 				return
 			}
-			changes = append(changes, Change{Table: Decisions, Key: roomKey(i.r.id, f.d.Header.Height), Value: f.data})
-			if g := i.r.log.Gap; next.Height == g.Low {
+			changes = append(changes, recordOf(i.r.id, f.d, f.data)...)
+			if g := i.r.log.Gap; next.Height <= g.Low {
+				g.meet(&next, f.d)
 				break
 			}
 		}

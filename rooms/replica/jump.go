@@ -314,19 +314,23 @@ func (h *Host) proofAt(id rooms.RoomID, at, since, head, changed uint64) (*rooms
 	if top > head || top-at > rooms.MaxAbove {
 		return nil, nil
 	}
-	for low := at; low <= top; low += pullStep { // whole decisions, of which the headers are kept
-		list, err := h.decisions(id, low, min(top, low+pullStep-1))
-		if err != nil || uint64(len(list)) != min(top, low+pullStep-1)-low+1 {
+	for next := at; next <= top; { // whole decisions, of which the headers are kept
+		d, err := h.covering(id, next)
+		if err != nil || d == nil {
 			return nil, err
 		}
-		for i := range list {
-			if list[i].Header.Height == at {
-				p.Header = list[i].Header
-			} else {
-				p.Above = append(p.Above, list[i].Header)
+		for _, header := range append(d.TickHeaders(), d.Header) {
+			switch {
+			case header.Height == at:
+				p.Header = header
+			case header.Height > at:
+				p.Above = append(p.Above, header)
 			}
-			p.Cert = list[i].Cert
 		}
+		p.Cert, next = d.Cert, d.Header.Height+1
+	}
+	if len(p.Above) > rooms.MaxAbove {
+		return nil, nil
 	}
 	return p, nil
 }

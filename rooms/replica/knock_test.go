@@ -106,7 +106,7 @@ func TestWhatIsPutAsideIsCounted(t *testing.T) {
 		w, id := newWorld(t).four("lobby")
 		h := w.hosts["n1"]
 		r := w.open("n1", id, "ann")
-		from := node("n2")
+		from := node("n9") // sends nothing else meanwhile
 		fit := inFrame{from, frame{Room: id, Kind: frameSubmit, Data: make([]byte, 1000)}}
 		long := inFrame{from, frame{Room: id, Kind: frameSubmit, Data: make([]byte, rooms.MaxRequest+1)}}
 		waiting := func() int {

@@ -98,9 +98,23 @@ func (h *Host) loadUpTo(id rooms.RoomID, height uint64, found func() rooms.Machi
 				return nil, fmt.Errorf("decision %d on disk: %w", chain.Height+1, err)
 			}
 		}
-		if len(list) < pullCount {
-			return chain, nil
+		if len(list) == pullCount {
+			continue
 		}
+		if height < math.MaxUint64-1 && chain.Height < height { // the rest may be ticks that lie in a decision above
+			d, err := h.covering(id, chain.Height+1)
+			if err != nil || d == nil {
+				return chain, err
+			}
+			for _, tick := range d.TickHeaders() {
+				if tick.Height > chain.Height && tick.Height <= height {
+					if err := chain.Pass(&tick); err != nil {
+						return nil, fmt.Errorf("decision %d on disk: %w", tick.Height, err)
+					}
+				}
+			}
+		}
+		return chain, nil
 	}
 }
 

@@ -44,6 +44,7 @@ type Replica struct {
 	ticked  listeners[func(Tick)]
 
 	// Owned by the loop.
+	unpacked   bool         // ticks may lie above the last checkpoint
 	publish    func([]byte) // to the room's topic; nil: it is not joined
 	leave      func()
 	ctl        *order.Controller

@@ -129,11 +129,8 @@ func (r *Replica) floorAt(before int64) (floor uint64, err error) {
 
 // decidedAt returns the certified time of a height, in ms; false: it is not here.
 func (r *Replica) decidedAt(height uint64) (ms int64, ok bool) {
-	list, err := r.decisions(height, height)
-	if err != nil || len(list) == 0 {
-		return 0, false
-	}
-	return list[0].Header.Time, true
+	h, ok := r.h.headerAt(r.id, height)
+	return h.Time, ok
 }
 
 // letGo raises the floor.

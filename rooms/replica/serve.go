@@ -56,15 +56,28 @@ func (h *Host) serveLog(q *pull) (out pulled, err error) {
 			return out, err
 		}
 		for _, e := range list {
-			if size += len(e.Value); size > pullBytes && len(out.Decisions) > 0 || binary.BigEndian.Uint64(e.Key[len(e.Key)-8:]) != next {
+			at := binary.BigEndian.Uint64(e.Key[len(e.Key)-8:])
+			if size += len(e.Value); size > pullBytes && len(out.Decisions) > 0 || at != next && !covers(e.Value, next) {
 				return out, nil
 			}
 			out.Decisions = append(out.Decisions, e.Value)
-			next++
+			next = at + 1
 		}
 		if len(list) < pullStep {
-			break
+			if q.Upto >= next { // the last ones may be ticks that lie in a decision above
+				list, err = h.cfg.Store.Range(Decisions, roomKey(q.Room, next), after(q.Room), 1, false)
+				if err == nil && len(list) > 0 && covers(list[0].Value, next) {
+					out.Decisions = append(out.Decisions, list[0].Value)
+				}
+			}
+			return out, err
 		}
 	}
 	return out, nil
+}
+
+// covers reports whether an encoded decision covers a height.
+func covers(data []byte, height uint64) bool {
+	d := &rooms.Decision{}
+	return rooms.Unmarshal(data, d) == nil && d.Low() <= height && height <= d.Header.Height
 }

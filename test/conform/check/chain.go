@@ -3,6 +3,7 @@ package check
 import (
 	"bytes"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/fxamacker/cbor/v2"
@@ -55,22 +56,21 @@ func (n *Network) room(disks []*disk, id []byte, f founding, recovery []byte) ma
 		} else {
 			c.founded = map[string]founding{}
 		}
-		for h := uint64(1); h <= uint64(len(l)); h++ {
-			raw, ok := l[h]
-			if !ok {
-				n.problem("%s: #%s: height %d is missing, though %d heights are there", d.dir, f.name, h, len(l))
-				break
-			}
-			if err := c.follow(h, raw); err != nil {
+	heights:
+		for _, h := range slices.Sorted(maps.Keys(l)) {
+			from := c.height
+			if err := c.follow(h, l[h]); err != nil {
 				n.problem("%s: #%s height %d: %v", d.dir, f.name, h, err)
 				break
 			}
-			at := where{c.line[h-1].epoch, h}
-			if other, known := headers[at]; known && !bytes.Equal(other, c.head) {
-				n.problem("FORK: #%s height %d: %s holds %s, %s holds %s", f.name, h, first[at], short(other), d.dir, short(c.head))
-				break
-			} else if !known {
-				headers[at], first[at] = c.head, d.dir
+			for i := from; i < h; i++ {
+				at, hash := where{c.line[i].epoch, i + 1}, c.line[i].hash
+				if other, known := headers[at]; known && !bytes.Equal(other, hash) {
+					n.problem("FORK: #%s height %d: %s holds %s, %s holds %s", f.name, i+1, first[at], short(other), d.dir, short(hash))
+					break heights
+				} else if !known {
+					headers[at], first[at] = hash, d.dir
+				}
 			}
 			out.Heights[d.dir] = h
 		}
@@ -139,6 +139,9 @@ func (c *chain) follow(height uint64, raw []byte) error {
 	if err := cbor.Unmarshal(d.Batch, &b); err != nil {
 		return fmt.Errorf("batch: %w", err)
 	}
+	if err := c.passes(&h, d.Ticks); err != nil {
+		return err
+	}
 	if c.turn(h.Epoch); c.founded != nil && h.Epoch > c.epoch {
 		if err := c.rescued(&b); err != nil {
 			return err
@@ -149,6 +152,8 @@ func (c *chain) follow(height uint64, raw []byte) error {
 		return fmt.Errorf("the header is of room %s", short(h.Room))
 	case h.Height != height:
 		return fmt.Errorf("the header is of height %d", h.Height)
+	case height != c.height+1:
+		return fmt.Errorf("height %d is missing", c.height+1)
 	case h.Epoch != c.epoch || b.Epoch != c.epoch:
 		return fmt.Errorf("epoch %d (batch %d), but the room is in epoch %d here", h.Epoch, b.Epoch, c.epoch)
 	case !bytes.Equal(h.Prev, c.head):
@@ -190,6 +195,28 @@ func (c *chain) follow(height uint64, raw []byte) error {
 		if err := c.request(height, prev, r, d.Verdicts[i], len(b.Requests)); err != nil {
 			return fmt.Errorf("request %d: %w", i+1, err)
 		}
+	}
+	return nil
+}
+
+// passes goes over the ticks that a decision holds, which has the header h: of each no more is left than what its header needs.
+func (c *chain) passes(h *header, t *ticks) error {
+	if t == nil {
+		return nil
+	}
+	if n := uint64(len(t.List)); n == 0 || h.Height != c.height+n+1 || h.Epoch != c.epoch || !bytes.Equal(t.Prev, c.head) {
+		return fmt.Errorf("it holds %d ticks, which do not follow height %d of epoch %d", n, c.height, c.epoch)
+	}
+	for _, k := range t.List {
+		if (c.height+1)%64 == 0 || k.Time < c.time || k.Dir < c.dir {
+			return fmt.Errorf("it holds a tick of height %d that cannot be there", c.height+1)
+		}
+		c.height, c.time, c.dir = c.height+1, k.Time, k.Dir
+		c.head = digest("warren/header/1", encode(header{
+			Room: c.id, Epoch: c.epoch, Height: c.height, Prev: c.head, Time: k.Time, Dir: k.Dir, Seq: c.seq, Payload: k.Payload,
+			Verdicts: digest("warren/verdicts/1", encode([]byte{})), State: make([]byte, 32),
+		}))
+		c.line = append(c.line, place{c.epoch, c.head})
 	}
 	return nil
 }

@@ -244,3 +244,64 @@ func TestNodesReadsDataDirectories(t *testing.T) {
 		t.Error("an empty directory is read as a node's")
 	}
 }
+
+// pack puts the ticks of the log up to a height into the decision there.
+func (w *writer) pack(from, to uint64) {
+	var d decision
+	t := &ticks{}
+	for height := from; height <= to; height++ {
+		d = decision{}
+		if err := cbor.Unmarshal(w.log[height], &d); err != nil {
+			panic(err) // this file wrote it
+		}
+		var h header
+		if err := cbor.Unmarshal(d.Header, &h); err != nil {
+			panic(err)
+		}
+		if height == from {
+			t.Prev = h.Prev
+		}
+		if height < to {
+			t.List = append(t.List, tick{Time: h.Time, Dir: h.Dir, Payload: h.Payload})
+			delete(w.log, height)
+		}
+	}
+	d.Ticks = t
+	w.log[to] = encode(d)
+}
+
+// TestTicks: those that lie in the decision above them are certified by it; nothing else passes for some.
+func TestTicks(t *testing.T) {
+	for name, tt := range map[string]struct {
+		want  string // the problem that is found; empty: none
+		spoil func(*ticks)
+	}{
+		"honest":            {"", func(*ticks) {}},
+		"another payload":   {"follows", func(t *ticks) { t.List[1].Payload[0]++ }},
+		"one less":          {"do not follow", func(t *ticks) { t.List = t.List[1:] }},
+		"after another one": {"do not follow", func(t *ticks) { t.Prev = make([]byte, 32) }},
+		"time goes back":    {"cannot be there", func(t *ticks) { t.List[1].Time = -1 }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newStory()
+			for range 3 {
+				s.room.decide(s.nodes[1:], nil)
+			}
+			s.room.decide(s.nodes[1:], nil, s.says(1, "five"))
+			whole := s.disk("n2")
+			whole.rooms[string(s.room.room)] = maps.Clone(s.room.log)
+			s.room.pack(2, 5)
+			var d decision
+			if err := cbor.Unmarshal(s.room.log[5], &d); err != nil {
+				t.Fatal(err)
+			}
+			tt.spoil(d.Ticks)
+			s.room.log[5] = encode(d)
+			n := examine([]*disk{s.disk("n1"), whole})
+			got := strings.Join(n.Problems, "\n")
+			if tt.want == "" && (got != "" || n.Room("lobby").Height != 5) || !strings.Contains(got, tt.want) {
+				t.Errorf("problems %q, want one with %q", got, tt.want)
+			}
+		})
+	}
+}

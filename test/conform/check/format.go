@@ -19,6 +19,18 @@ type (
 		Batch    cbor.RawMessage
 		Verdicts []byte
 		Cert     []signature
+		Ticks    *ticks
+	}
+	ticks struct {
+		_    struct{} `cbor:",toarray"`
+		Prev []byte
+		List []tick
+	}
+	tick struct {
+		_       struct{} `cbor:",toarray"`
+		Time    int64
+		Dir     uint64
+		Payload []byte
 	}
 	header struct {
 		_        struct{} `cbor:",toarray"`

@@ -1,0 +1,174 @@
+package rooms
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+)
+
+// Ticks are what is left of the ticks directly below a decision: what their headers need, and no more. Each header names the one below, so what certifies
+// the decision certifies them as well. A tick changes nothing but the room's time: nobody misses the batch, or its own certificate.
+type Ticks struct {
+	_    struct{} `cbor:",toarray"`
+	Prev Hash     // of the header below the lowest
+	List []Tick   // ascending; never one at a height that CheckpointEvery divides
+}
+
+// Tick is what is left of one.
+type Tick struct {
+	_       struct{} `cbor:",toarray"`
+	Time    int64    // ms, as in its header
+	Dir     uint64   // the same
+	Payload Hash     // the same
+}
+
+// errTicks is what is wrong with ticks that cannot lie below their decision.
+var errTicks = errors.New("the ticks below it are not those that the header names")
+
+// IsTick reports whether nothing was asked for in the decision.
+func (d *Decision) IsTick() bool { return len(d.Batch.Requests) == 0 }
+
+// Low returns the lowest height that the decision covers: its own, or that of the lowest of the ticks that it holds.
+func (d *Decision) Low() uint64 {
+	if d.Ticks == nil {
+		return d.Header.Height
+	}
+	return d.Header.Height - min(d.Header.Height, uint64(len(d.Ticks.List)))
+}
+
+// TickHeaders returns the headers of the ticks that the decision holds, ascending. It hashes each.
+func (d *Decision) TickHeaders() []Header {
+	if d.Ticks == nil {
+		return nil
+	}
+	out := make([]Header, len(d.Ticks.List))
+	prev, verdicts := d.Ticks.Prev, Verdicts{}.Hash()
+	for i := range out {
+		t, h := &d.Ticks.List[i], &out[i]
+		*h = Header{
+			Room: d.Header.Room, Epoch: d.Header.Epoch, Height: d.Low() + uint64(i), Prev: prev, Time: t.Time, Dir: t.Dir, Seq: d.Header.Seq,
+			Payload: t.Payload, Verdicts: verdicts,
+		}
+		prev = h.Hash()
+	}
+	return out
+}
+
+// HeaderAt returns the header of a height that the decision covers; false: it does not.
+func (d *Decision) HeaderAt(height uint64) (Header, bool) {
+	switch {
+	case height == d.Header.Height:
+		return d.Header, true
+	case height > d.Header.Height || height < d.Low():
+		return Header{}, false
+	}
+	return d.TickHeaders()[height-d.Low()], true
+}
+
+// checkTicks reports whether the ticks can lie below the decision, and lead up to it. It costs a hash for each.
+func (d *Decision) checkTicks() error {
+	if d.Ticks == nil {
+		return nil
+	}
+	h, n := &d.Header, uint64(len(d.Ticks.List))
+	if n == 0 || h.Height == 0 || n > (h.Height-1)%CheckpointEvery {
+		return fmt.Errorf("decision %d: %w", h.Height, errTicks)
+	}
+	list := d.TickHeaders()
+	if list[n-1].Hash() != h.Prev {
+		return fmt.Errorf("decision %d: %w", h.Height, errTicks)
+	}
+	return nil
+}
+
+// Pack puts the ticks of a stretch of a log, decisions that follow each other upwards, each into the next decision above that is none, or is at a
+// checkpoint, and leaves them out themselves. A decision takes none of another epoch. The decisions that are given stay as they are.
+func Pack(list []Decision) []Decision {
+	out := make([]Decision, 0, len(list))
+	run := 0 // ticks at the end of out
+	for i := range list {
+		d := list[i]
+		if k := len(out); run > 0 && (d.Header.Epoch != out[k-1].Header.Epoch || d.Low() != out[k-1].Header.Height+1) {
+			run = 0
+		}
+		if d.IsTick() && d.Header.Height%CheckpointEvery != 0 {
+			out, run = append(out, d), run+1
+			continue
+		}
+		if run > 0 {
+			below := out[len(out)-run:]
+			d.Ticks = join(below, d.Ticks)
+			out = out[:len(out)-run]
+		}
+		out, run = append(out, d), 0
+	}
+	return out
+}
+
+// join puts ticks, and those that they hold, before those that a decision holds already.
+func join(below []Decision, own *Ticks) *Ticks {
+	t := &Ticks{Prev: below[0].Header.Prev}
+	if below[0].Ticks != nil {
+		t.Prev = below[0].Ticks.Prev
+	}
+	for i := range below {
+		if b := below[i].Ticks; b != nil {
+			t.List = append(t.List, b.List...)
+		}
+		h := &below[i].Header
+		t.List = append(t.List, Tick{Time: h.Time, Dir: h.Dir, Payload: h.Payload})
+	}
+	if own != nil {
+		t.List = append(t.List, own.List...)
+	}
+	return t
+}
+
+// Pass goes over a tick by its header alone, which must be shown to be certified. ErrGap: it is not the next one; ErrDiverged: no tick has that header.
+func (c *Chain) Pass(h *Header) error {
+	switch {
+	case h.Height != c.Height+1:
+		return ErrGap
+	case h.Room != c.Room || h.Prev != c.Head || h.Epoch != c.Epoch || h.Time < c.Time || h.Dir < c.Dir || h.Seq != c.Machine.Base().Seq ||
+		h.Verdicts != Verdicts{}.Hash() || h.Height%CheckpointEvery == 0 || c.Unbegun():
+		return fmt.Errorf("%w: height %d is no tick", ErrDiverged, h.Height)
+	}
+	c.Height, c.Time, c.Dir, c.Head = h.Height, h.Time, h.Dir, h.Hash()
+	c.turn()
+	return nil
+}
+
+// passAll goes over the ticks that a decision holds above where the chain stands.
+func (c *Chain) passAll(d *Decision) error {
+	for _, h := range d.TickHeaders() {
+		if h.Height <= c.Height {
+			continue
+		}
+		if err := c.Pass(&h); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Covers returns how many heights decisions cover.
+func Covers(list []Decision) (n int) {
+	for i := range list {
+		n += int(list[i].Header.Height + 1 - list[i].Low())
+	}
+	return n
+}
+
+// Covering returns the one of decisions in ascending order that covers a height; nil: none does.
+func Covering(list []Decision, height uint64) *Decision {
+	i, _ := slices.BinarySearchFunc(list, height, func(d Decision, h uint64) int {
+		if d.Header.Height < h {
+			return -1
+		}
+		return 1
+	})
+	if i == len(list) || list[i].Low() > height {
+		return nil
+	}
+	return &list[i]
+}
