@@ -83,12 +83,21 @@ func (t touched) Read(p []byte) (int, error) {
 func (c *conn) serve(directTLS bool) {
 	defer close(c.gone)
 	defer c.cancel()
-	_ = c.nc.SetDeadline(time.Now().Add(authTime))
+	c.allow(authTime)
 	err := c.negotiate(directTLS)
 	if err == nil {
 		err = c.run()
 	}
 	c.finish(err)
+}
+
+// allow gives the client so much time from now on, unless the stream has ended: then it has the time that the end gave it.
+func (c *conn) allow(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.ended {
+		_ = c.nc.SetDeadline(time.Now().Add(d))
+	}
 }
 
 // run handles stanzas of a bound client until the stream ends.
