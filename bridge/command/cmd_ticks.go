@@ -34,8 +34,8 @@ func ticks(c *call) bridge.Reply {
 	return told(data, fmt.Sprintf("you are told the ticks of #%s, %d per second", c.seat.Name(), n))
 }
 
-// tickBytes is about what a tick takes on a controller's disk, see docs/BENCH.md.
-const tickBytes = 1300
+// tickBytes is about what a tick takes on a node's disk once it is packed, see docs/BENCH.md.
+const tickBytes = 55
 
 func roomTicks(c *call) bridge.Reply {
 	n := uint64(0)

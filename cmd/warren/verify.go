@@ -100,6 +100,10 @@ func (c *call) printReport(path string, r *archive.Report, sure bool) {
 	if r.Closed {
 		end = "; it was closed"
 	}
+	ticks := ""
+	if r.Ticks > 0 {
+		ticks = fmt.Sprintf(", but for %d ticks, which the ones above name that it signed", r.Ticks)
+	}
 	fmt.Fprintf(c.out, `%s: #%s of network %q, sound
   network      %s
   room         %s
@@ -112,16 +116,16 @@ func (c *call) printReport(path string, r *archive.Report, sure bool) {
 	if r.Base == 0 {
 		fmt.Fprintf(c.out, `It proves:
 - This is a history of #%s in this network, from its founding to height %d, without a gap.
-- A quorum of the controllers in force signed each of its %d decisions (%d signatures; %d changes of controllers), and each of the %d of the directory.
+- A quorum of the controllers in force signed each of its %d decisions (%d signatures; %d changes of controllers)%s, and each of the %d of the directory.
 - Each of its %d events was asked for by a key that the directory let speak for its author then. %d requests were refused, and changed nothing.
 - Who had which right when (%d changes), and the state at the end: worked out anew here, it is the one in the file, and the one in the %d digests that were signed.
 
 It does not prove:
-`, r.Name, r.Height, r.Height, r.Signatures, r.Changes, r.Directory, r.Events, r.Refused, r.Rights, r.Digests)
+`, r.Name, r.Height, r.Height, r.Signatures, r.Changes, ticks, r.Directory, r.Events, r.Refused, r.Rights, r.Digests)
 	} else {
 		fmt.Fprintf(c.out, `The room keeps its log for some time only. It proves:
 - This is a history of #%s in this network, from height %d to height %d, without a gap.
-- A quorum of the controllers signed each of its decisions (%d signatures; %d changes of controllers), and each of the %d of the directory.
+- A quorum of the controllers signed each of its decisions (%d signatures; %d changes of controllers)%s, and each of the %d of the directory.
 - What was asked for in it was asked for by keys that the directory let speak for their authors then. %d requests were refused.
 - The state at height %d is the one that the controllers signed. From there on who had which right, and the state at the end, are worked out anew here:
   it is the one in the file.
@@ -129,7 +133,7 @@ It does not prove:
 It does not prove:
 - What was before height %d: it is not in the file. %d events had happened in the room until its end.
 - That what was asked for from height %d to %d was rightly granted or refused: for that there are only the controllers' signatures.
-`, r.Name, r.From, r.Height, r.Signatures, r.Changes, r.Directory, r.Refused, r.Base, r.From, r.Events, r.From, r.Base)
+`, r.Name, r.From, r.Height, r.Signatures, r.Changes, ticks, r.Directory, r.Refused, r.Base, r.From, r.Events, r.From, r.Base)
 	}
 	fmt.Fprintf(c.out, "- That this is all: nobody outside can tell whether there is more after height %d.\n", r.Height)
 	if !sure {

@@ -26,6 +26,7 @@ type Report struct {
 	Events      uint64         // of the room since its founding
 	Refused     uint64         // requests that were ordered, but refused
 	Signatures  uint64         // of controllers, in the room's certificates
+	Ticks       uint64         // of which no more than the header is there: the signatures of what lies above hold for them
 	Digests     uint64         // headers that carry the state's digest
 	Changes     uint64         // of controllers
 	Rights      uint64         // changes of rights: grants, sanctions, pardons, settings
@@ -35,6 +36,7 @@ type Report struct {
 
 func (r *Report) count(d *rooms.Decision, events []rooms.Event) {
 	r.Signatures += uint64(len(d.Cert))
+	r.Ticks += d.Header.Height - d.Low()
 	if !d.Header.State.IsZero() {
 		r.Digests++
 	}
