@@ -70,7 +70,7 @@ func (d *Directory) newEpoch(ctx *context, r *Request, b *NewEpoch) errs.Kind {
 			return errs.Denied
 		}
 		if len(t.Silent) > 0 {
-			if _, ok := endorsedBy(b.Silent, d.B.Controllers, ctx.room, KindSilent, SilentThing(rec.ID, rec.Epoch(), r.Account, t.Silent), ctx.time, -1); !ok {
+			if _, ok := endorsedBy(b.Silent, d.B.Controllers, ctx.room, KindSilent, SilentThing(rec.ID, rec.Epoch(), r.Account, t.Silent, b.Below != nil), ctx.time, -1); !ok {
 				return errs.Denied
 			}
 		}

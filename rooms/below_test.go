@@ -52,8 +52,14 @@ func (w *lowland) body(height uint64, silent []string, sts ...Statement) *NewEpo
 	rec := w.directory().Rooms[w.room.Room]
 	d := w.at(height)
 	b := &NewEpoch{Room: rec.ID, Epoch: 2, Statements: sts, Below: rec.ProveBelow(&d.Header, d.Cert, since(height), w.at)}
-	if len(silent) > 0 {
-		thing := SilentThing(rec.ID, 1, "alice", ids(silent...))
+	return w.silent(b, silent)
+}
+
+// silent has it endorsed that nodes are.
+func (w *lowland) silent(b *NewEpoch, silent []string) *NewEpoch {
+	rec := w.directory().Rooms[w.room.Room]
+	if b.Silent = nil; len(silent) > 0 {
+		thing := SilentThing(rec.ID, 1, "alice", ids(silent...), b.Below != nil)
 		b.Silent = append(b.Silent, Endorse(w.dir.Room, KindSilent, thing, w.now, key("n1")))
 	}
 	return b
@@ -96,6 +102,14 @@ func TestRecoverBelow(t *testing.T) {
 			return b
 		}, errs.Void, 0},
 		"above what is witnessed": {alice, func(w *lowland) *NewEpoch { return w.body(25, four) }, errs.Denied, 0},
+		"the silence is endorsed for something else": {alice, func(w *lowland) *NewEpoch {
+			b := w.body(19, four)
+			low := b.Below
+			b.Below = nil
+			w.silent(b, four)
+			b.Below = low
+			return b
+		}, errs.Denied, 0},
 		"and something is carried over": {alice, func(w *lowland) *NewEpoch {
 			b := w.body(18, four)
 			b.Carried = []Header{w.at(19).Header}
@@ -115,12 +129,14 @@ func TestRecoverBelow(t *testing.T) {
 		"what is held tentatively up to there is carried over": {alice, func(w *lowland) *NewEpoch {
 			b := w.body(18, gone, w.stated("n1", 18))
 			b.Below = nil
+			w.silent(b, gone)
 			b.Carried = []Header{w.at(19).Header, w.at(20).Header}
 			return b
 		}, errs.OK, 20},
 		"but not up to something else": {alice, func(w *lowland) *NewEpoch {
 			b := w.body(18, gone, w.stated("n1", 18))
 			b.Below = nil
+			w.silent(b, gone)
 			b.Carried = []Header{w.at(19).Header, w.at(19).Header}
 			return b
 		}, errs.Denied, 0},

@@ -269,6 +269,9 @@ func (c *Chain) CheckBy(d *Decision, check func(Signature, Hash) bool) error {
 	case d.Low() > c.Height+1:
 		return ErrGap
 	}
+	if _, dir := c.Machine.(*Directory); dir && d.Ticks != nil {
+		return fmt.Errorf("decision %d: %w", d.Header.Height, errTicks) // it has no use for time, and its log is read height by height
+	}
 	if err := d.checkTicks(); err != nil {
 		return err
 	}

@@ -74,9 +74,9 @@ func (b *Reconfigure) Thing() Hash {
 }
 
 // SilentThing is what the endorsements cover that these controllers of a room (sorted) are not heard and give no statement at the end of its epoch,
-// which the account is to end.
-func SilentThing(room RoomID, epoch uint64, account string, nodes []NodeID) Hash {
-	return hashOf("warren/silent/1", []any{room, epoch, account, nodes})
+// which the account is to end. below: so that it goes on below what the directory has witnessed.
+func SilentThing(room RoomID, epoch uint64, account string, nodes []NodeID, below bool) Hash {
+	return hashOf("warren/silent/1", []any{room, epoch, account, nodes, below})
 }
 
 // Consent is a newcomer's signed "I hold this room up to this height and will control it".

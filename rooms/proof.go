@@ -90,7 +90,7 @@ func (r *RoomRecord) Unwitnessed(since uint64, at func(height uint64) *Decision)
 		if !ok {
 			return nil
 		}
-		changes = append(changes, d)
+		changes = append(changes, d.Plain())
 		since = rc.Since
 	}
 	slices.Reverse(changes)

@@ -57,7 +57,7 @@ func TestTheLastEpochsAreForPeople(t *testing.T) {
 func (w *ending) recover(t *testing.T, by who, s Statement, carried ...*Decision) {
 	t.Helper()
 	b := w.body(carried, s).of(by.account)
-	thing := SilentThing(b.Room, 1, by.account, ids("n2", "n3", "n4"))
+	thing := SilentThing(b.Room, 1, by.account, ids("n2", "n3", "n4"), false)
 	b.Silent = append(b.Silent, Endorse(w.dir.Room, KindSilent, thing, w.now, key("n1")))
 	w.no(errs.OK, by, b)
 	if rec := w.directory().Rooms[b.Room]; !slices.Equal(rec.Now, ids(by.node)) || rec.Epochs[0].By != by.account || rec.Epochs[0].Of != 4 || len(rec.Epochs[0].Silent) != 3 {
@@ -67,7 +67,7 @@ func (w *ending) recover(t *testing.T, by who, s Statement, carried ...*Decision
 
 func TestRecover(t *testing.T) {
 	silent := func(w *ending, b *NewEpoch, nodes []string, by ...string) *NewEpoch {
-		thing := SilentThing(b.of("alice").Room, 1, "alice", ids(nodes...))
+		thing := SilentThing(b.of("alice").Room, 1, "alice", ids(nodes...), false)
 		for _, n := range by {
 			b.Silent = append(b.Silent, Endorse(w.dir.Room, KindSilent, thing, w.now, key(n)))
 		}

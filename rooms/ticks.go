@@ -65,6 +65,27 @@ func (d *Decision) HeaderAt(height uint64) (Header, bool) {
 	return d.TickHeaders()[height-d.Low()], true
 }
 
+// Above returns the decision with those of its ticks only that lie above a height, which must be good ones. It is itself when that is all.
+func (d *Decision) Above(height uint64) *Decision {
+	if d.Ticks == nil || d.Low() > height {
+		return d
+	}
+	out := *d
+	out.Ticks = nil
+	if height+1 < d.Header.Height {
+		below, _ := d.HeaderAt(height)
+		out.Ticks = &Ticks{Prev: below.Hash(), List: d.Ticks.List[height+1-d.Low():]}
+	}
+	return &out
+}
+
+// Plain returns the decision without its ticks, for who wants to show what was decided in it.
+func (d *Decision) Plain() *Decision {
+	out := *d
+	out.Ticks = nil
+	return &out
+}
+
 // checkTicks reports whether the ticks can lie below the decision, and lead up to it. It costs a hash for each.
 func (d *Decision) checkTicks() error {
 	if d.Ticks == nil {

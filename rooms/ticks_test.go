@@ -205,3 +205,46 @@ func TestRise(t *testing.T) {
 		t.Errorf("it stands at height %d", down.Height)
 	}
 }
+
+// TestAbove: what somebody has already is not stored again, from whatever height on.
+func TestAbove(t *testing.T) {
+	w := newWorld(t)
+	rec := w.directory().Rooms[w.room.Room]
+	log := w.ticking(CheckpointEvery, func(h int) bool { return h == 20 })
+	for _, d := range packAll(log) {
+		for height := d.Low() - 1; height < d.Header.Height; height++ {
+			up := d.Above(height)
+			c := NewChain(rec.ID, NewState(rec))
+			for i := range log[:height] {
+				if _, err := c.Accept(&log[i], w.directory().At(log[i].Header.Dir), VerifySignature); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if up.Low() != height+1 || c.Check(up) != nil {
+				t.Fatalf("above height %d it begins at %d: %v", height, up.Low(), c.Check(up))
+			}
+		}
+	}
+}
+
+// TestTheDirectoryHoldsNoTicks: its log is read height by height.
+func TestTheDirectoryHoldsNoTicks(t *testing.T) {
+	w := newWorld(t)
+	c, err := RestoreChain(w.dir.Snapshot())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var list []Decision
+	for range 3 {
+		b := Batch{Epoch: 1, Height: w.dir.Height + 1, Time: w.now}
+		h, v, _ := w.dir.Run(&b, nil, VerifySignature)
+		list = append(list, Decision{Header: h, Batch: b, Verdicts: v, Cert: certify(h.Hash(), "n1")})
+	}
+	if err := c.Check(&list[0]); err != nil {
+		t.Fatal(err)
+	}
+	list[2].Ticks = join(list[:2], nil)
+	if err := c.Check(&list[2]); !errors.Is(err, errTicks) {
+		t.Errorf("got %v", err)
+	}
+}

@@ -117,6 +117,7 @@ type Controller struct {
 	yields    rooms.NodeID // whom the leader of yieldTerm hands over to
 	yieldTerm uint64
 	strayed   *misplaced
+	lacked    int                // ticks for which its log has lacked what is certified, while it led
 	vouched   map[uint64]vouched // by index
 	ruled     int                // tick at which somebody was last known to lead
 

@@ -227,7 +227,9 @@ func (c *Controller) noHeight(e *pb.Entry, b *rooms.Batch, good bool, height uin
 
 // comeback gives up a log that lacks what is certified: this node can sign nothing by it. It comes back with a new life.
 func (c *Controller) comeback() {
-	if c.lacks() {
+	if !c.lacks() {
+		c.lacked = 0
+	} else if c.lacked++; c.lacked > 2*c.cfg.ElectionTicks { // who was only just deposed, and does not know it yet, leads no more by then
 		c.fail(fmt.Errorf("%w: the log ends at height %d, certified is %d", ErrDiverged, c.height, c.certified))
 		return
 	}

@@ -27,6 +27,8 @@ type Scene struct {
 	Alive  func(rooms.NodeID) bool
 	// At returns the certified decision at a height, up to the chain's; nil: it is not at hand.
 	At func(height uint64) *rooms.Decision
+	// HeaderAt returns the certified header of a height, also of a tick of which no more is left; false: it is not at hand.
+	HeaderAt func(height uint64) (rooms.Header, bool)
 }
 
 // proof returns the header at the chain's head with its certificate; false: it is not at hand.
@@ -41,11 +43,8 @@ func (s *Scene) proof() (*rooms.Header, rooms.Certificate, bool) {
 // header returns a header that this node holds, as certified or as one that its controller has computed.
 func (s *Scene) header(height uint64, hash rooms.Hash) (rooms.Header, bool) {
 	if height <= s.Chain.Height {
-		d := s.At(height)
-		if d == nil || d.Header.Hash() != hash {
-			return rooms.Header{}, false
-		}
-		return d.Header, true
+		h, ok := s.HeaderAt(height)
+		return h, ok && h.Hash() == hash
 	}
 	if s.Ctl == nil {
 		return rooms.Header{}, false

@@ -103,6 +103,7 @@ func (r *Replica) apply(d *rooms.Decision, own bool) {
 	}
 	counter, epoch := r.chain.Machine.Base().Counters[r.h.self], r.chain.Epoch
 	r.wakeUp()
+	d = d.Above(r.chain.Height) // what is here already stays as it lies: it may lie in a record that reaches further down
 	r.mu.Lock()
 	events, err := r.chain.Accept(d, view, r.h.sigs.check)
 	if err == nil {
@@ -123,7 +124,7 @@ func (r *Replica) apply(d *rooms.Decision, own bool) {
 		r.unpacked = true
 	}
 	if d.Header.Height%rooms.CheckpointEvery == 0 && r.unpacked && !r.directory {
-		changes = append(changes, r.packed(d)...)
+		r.h.keeping.unless(r.id, func() { changes = append(changes, r.packed(d)...) })
 		r.unpacked = false
 	}
 	if r.ctl != nil || own {

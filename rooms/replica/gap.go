@@ -136,8 +136,8 @@ func (r *Replica) fillGap(f *fetcher, rec *rooms.RoomRecord, down rooms.Descent,
 			if err := next.Take(list[i].d, func(since uint64) []rooms.NodeID { return r.setAt(r.ctx, f, rec, since) }); err != nil {
 				return err
 			}
-			g.meet(&next, list[i].d)
-			changes = append(changes, recordOf(r.id, list[i].d, list[i].data)...)
+			f := g.meet(&next, list[i])
+			changes = append(changes, recordOf(r.id, f.d, f.data)...)
 		}
 		letGo := next.Height >= s.low
 		if letGo && !r.mayBeGone(list, down.Height) {

@@ -33,7 +33,7 @@ type Fork struct {
 	Here, There Certified // on this node's disk; in the file
 }
 
-// Certified is a header with the certificate of its controllers.
+// Certified is a header with the certificate of its controllers; without one it is a tick's, and a later header that names it is certified.
 type Certified struct {
 	Header rooms.Header
 	Cert   rooms.Certificate
@@ -205,7 +205,11 @@ func (i *importer) compareWith(known []*rooms.Decision) error {
 		if here.Epoch != there.Epoch {
 			return fmt.Errorf("%w: at height %d it is in epoch %d, the room here in epoch %d", ErrGivenUp, there.Height, there.Epoch, here.Epoch)
 		}
-		return &Fork{Here: Certified{*here, list[j].Cert}, There: Certified{*there, known[at].Cert}}
+		fork := &Fork{Here: Certified{*here, list[j].Cert}, There: Certified{*there, known[at].Cert}}
+		if there.Height != known[at].Header.Height {
+			fork.There.Cert = nil
+		}
+		return fork
 	}
 	return nil
 }

@@ -86,9 +86,10 @@ func (i *importer) flushPast() error {
 			if err = next.Take(f.d, func(since uint64) []rooms.NodeID { return i.r.setHere(&rec, since) }); err != nil {
 				return
 			}
+			g := i.r.log.Gap
+			f = g.meet(&next, f)
 			changes = append(changes, recordOf(i.r.id, f.d, f.data)...)
-			if g := i.r.log.Gap; next.Height <= g.Low {
-				g.meet(&next, f.d)
+			if next.Height <= g.Low {
 				break
 			}
 		}

@@ -304,7 +304,7 @@ func (h *Host) proofAt(id rooms.RoomID, at, since, head, changed uint64) (*rooms
 		if !ok {
 			return nil, nil
 		}
-		p.Changes = append([]rooms.Decision{list[0]}, p.Changes...)
+		p.Changes = append([]rooms.Decision{*list[0].Plain()}, p.Changes...)
 		height = rc.Since
 	}
 	top := max(at, changed+1)
@@ -321,6 +321,7 @@ func (h *Host) proofAt(id rooms.RoomID, at, since, head, changed uint64) (*rooms
 		}
 		for _, header := range append(d.TickHeaders(), d.Header) {
 			switch {
+			case header.Height < next: // it was packed meanwhile
 			case header.Height == at:
 				p.Header = header
 			case header.Height > at:

@@ -7,7 +7,7 @@ import (
 // Ticks of a room pile up. When a checkpoint is certified, those since the last one are put into the decisions above them (rooms.Pack): of each no more is
 // kept than its header needs, and the decision that holds it certifies it. So a height may have no record of its own; the next record above covers it.
 
-// recordOf returns what puts a decision on disk. The ticks that it holds lie there no more themselves.
+// recordOf returns what puts a decision on disk. The ticks that it holds lie there no more themselves: none of them may lie in a record that holds others below.
 func recordOf(id rooms.RoomID, d *rooms.Decision, data []byte) []Change {
 	put := Change{Table: Decisions, Key: roomKey(id, d.Header.Height), Value: data}
 	if d.Ticks == nil {
@@ -63,12 +63,15 @@ func (r *Replica) rise(next *rooms.Descent, d *rooms.Decision) {
 	}
 }
 
-// meet ends a descent at the gap's lower end, when the last decision holds ticks that are here below it.
-func (g *gap) meet(next *rooms.Descent, d *rooms.Decision) {
+// meet ends a descent at the gap's lower end, when the last decision, which has been taken, holds ticks that are here below it, and returns what is to be stored
+// of it: what is here stays as it lies.
+func (g *gap) meet(next *rooms.Descent, f fetched) fetched {
 	if next.Height >= g.Low {
-		return
+		return f
 	}
-	if h, ok := d.HeaderAt(g.Low); ok {
+	if h, ok := f.d.HeaderAt(g.Low); ok {
 		next.Height, next.Head = g.Low, h.Hash()
 	}
+	d := f.d.Above(g.Low)
+	return fetched{d, rooms.Marshal(d)}
 }

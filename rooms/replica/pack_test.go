@@ -241,3 +241,61 @@ func TestWhoWasAwayForSecondsTakesPackedTicks(t *testing.T) {
 		}
 	})
 }
+
+// TestOverlappingPacksLeaveNoHole: what a dishonest source packs in its own way, each part of it certified, takes nothing away that is here.
+func TestOverlappingPacksLeaveNoHole(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		h := w.start("n1")
+		id := w.found("", "ann", rooms.CreateRoom{Name: "game"})
+		r := w.enter("n1", id, "ann")
+		w.do(r, "", "ann", &rooms.Configure{Ticks: new(uint8(20))})
+		time.Sleep(2 * time.Second)
+		w.do(r, "", "ann", &rooms.Configure{Ticks: new(uint8(0))})
+		top, _ := r.Head()
+		log, err := h.decisions(id, 1, top)
+		if err != nil || len(log) != int(top) || top < 40 {
+			t.Fatalf("%d decisions of %d: %v", len(log), top, err)
+		}
+		pack := func(low, high int) *rooms.Decision { // heights, of which the highest holds the others
+			d := log[high-1]
+			d.Ticks = &rooms.Ticks{Prev: log[low-1].Header.Prev}
+			for i := low; i < high; i++ {
+				hd := log[i-1].Header
+				d.Ticks.List = append(d.Ticks.List, rooms.Tick{Time: hd.Time, Dir: hd.Dir, Payload: hd.Payload})
+			}
+			return &d
+		}
+		w.join("n2", id)
+		r2 := w.open("n2", id, "bob")
+		w.eventually("n2 has it", time.Minute, func() bool { n, _ := r2.Head(); return n >= top })
+		w.kill("n2")
+		w.stores["n2"].WriteLater([]Change{
+			{Table: Decisions, Key: roomKey(id, 11), To: after(id)}, {Table: Snapshots, Key: id[:], To: after(id)}, {Table: Ids, Key: id[:], To: after(id)},
+		})
+		rec, err := h.record(id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		still, err := New(Config{Key: key("n2"), Genesis: w.genesis, Store: w.stores["n2"]})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer still.Close()
+		chain, err := still.asStored(rec)
+		if err != nil || chain.Height != 10 {
+			t.Fatalf("at height %d: %v", chain.Height, err)
+		}
+		c := still.newReplica(id, chain, logState{missing: missing{Floor: 1}, moved: make(chan struct{})})
+		for _, d := range []*rooms.Decision{pack(11, 14), pack(12, 20), pack(9, 25), pack(25, 33)} {
+			if err := c.chain.Check(d); err != nil {
+				t.Fatal(err)
+			}
+			c.apply(d, false)
+		}
+		again, err := still.asStored(rec)
+		if err != nil || again.Height != 33 || again.Head != log[32].Header.Hash() {
+			t.Fatalf("read again it stands at height %d: %v", again.Height, err)
+		}
+	})
+}

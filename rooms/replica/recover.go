@@ -123,7 +123,7 @@ func (h *Host) Recover(ctx context.Context, id rooms.RoomID, account string) (Re
 		return out, err
 	}
 	if len(tally.Silent) > 0 {
-		if body.Silent, err = h.endorseSilent(ctx, id, s.Epoch, account, tally.Silent); err != nil {
+		if body.Silent, err = h.endorseSilent(ctx, id, s.Epoch, account, tally.Silent, body.Below != nil); err != nil {
 			return out, err
 		}
 	}

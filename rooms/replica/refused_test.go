@@ -50,7 +50,7 @@ func TestRecoveryWithoutRightChangesNothing(t *testing.T) {
 			}
 		}
 		body := &rooms.NewEpoch{Room: id, Epoch: 2}
-		thing := rooms.SilentThing(id, 1, "eve", rec.Now)
+		thing := rooms.SilentThing(id, 1, "eve", rec.Now, false)
 		for _, c := range h1.Dir().Status().Controllers {
 			body.Silent = append(body.Silent, rooms.Endorse(h1.Dir().id, rooms.KindSilent, thing, h1.Now(), key(w.name(c))))
 		}
@@ -136,7 +136,7 @@ func TestACopyWithoutHistoryJudgesNoRecovery(t *testing.T) {
 			t.Fatal(err)
 		}
 		body := &rooms.NewEpoch{Room: id, Epoch: 2, Header: &list[0].Header, Cert: list[0].Cert}
-		thing := rooms.SilentThing(id, 1, "eve", rec.Now)
+		thing := rooms.SilentThing(id, 1, "eve", rec.Now, false)
 		for _, c := range h5.Dir().Status().Controllers {
 			body.Silent = append(body.Silent, rooms.Endorse(h5.Dir().id, rooms.KindSilent, thing, h5.Now(), key(w.name(c))))
 		}

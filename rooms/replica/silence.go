@@ -18,6 +18,7 @@ type silentBody struct {
 	Epoch uint64
 	For   string // the account that recovers the room
 	Nodes []rooms.NodeID
+	Below bool // it goes on below what the directory has witnessed
 }
 
 // seesSilence judges by what this node hears itself. What costs least is asked first: any node may ask.
@@ -29,7 +30,7 @@ func (r *Replica) seesSilence(from rooms.NodeID, data []byte) (thing rooms.Hash,
 	if slices.ContainsFunc(b.Nodes, func(n rooms.NodeID) bool { return !r.h.silent(n, goneAfter) }) || !r.h.inside(from) || !r.h.mayEndEpoch(from, &b) {
 		return thing, false
 	}
-	return rooms.SilentThing(b.Room, b.Epoch, b.For, b.Nodes), true
+	return rooms.SilentThing(b.Room, b.Epoch, b.For, b.Nodes, b.Below), true
 }
 
 // mayEndEpoch reports whether these can be the controllers of the room's present epoch, and whether the account speaks through that node and manages the
@@ -59,16 +60,17 @@ func (h *Host) mayEndEpoch(from rooms.NodeID, b *silentBody) bool {
 		return manages
 	}
 	_, held := h.Facts(b.Room)
-	return !held && rec.Maker == perms.Account(b.For) // a copy that cannot be read just now is no reason to believe the record
+	// A copy that cannot be read just now is no reason to believe the record. Nor is that enough where the room's past is at stake: its maker may have been relieved since.
+	return !held && !b.Below && rec.Maker == perms.Account(b.For)
 }
 
 // endorseSilent has a quorum of the directory's controllers endorse that these nodes are not heard. One recovery at a time asks for that at this node:
 // errs.Busy; ErrStillThere when they do not, though they had the time to notice. It blocks until then, or ctx ends.
-func (h *Host) endorseSilent(ctx context.Context, room rooms.RoomID, epoch uint64, account string, nodes []rooms.NodeID) ([]rooms.Endorsement, error) {
+func (h *Host) endorseSilent(ctx context.Context, room rooms.RoomID, epoch uint64, account string, nodes []rooms.NodeID, below bool) ([]rooms.Endorsement, error) {
 	d, got := h.dir, make(chan []rooms.Endorsement, 1)
 	p := &petition{
-		kind: rooms.KindSilent, thing: rooms.SilentThing(room, epoch, account, nodes), got: map[rooms.NodeID]rooms.Endorsement{},
-		body: rooms.Marshal(silentBody{Room: room, Epoch: epoch, For: account, Nodes: nodes}),
+		kind: rooms.KindSilent, thing: rooms.SilentThing(room, epoch, account, nodes, below), got: map[rooms.NodeID]rooms.Endorsement{},
+		body: rooms.Marshal(silentBody{Room: room, Epoch: epoch, For: account, Nodes: nodes, Below: below}),
 		done: func(list []rooms.Endorsement) { got <- list },
 	}
 	busy := false

@@ -39,7 +39,7 @@ type askState struct {
 // scene is what this node sees of the room. false: the directory here does not know it.
 func (r *Replica) scene() (*order.Scene, bool) {
 	rec, err := r.h.record(r.id)
-	return &order.Scene{Self: r.h.self, Key: r.h.cfg.Key, Chain: r.chain, Ctl: r.ctl, Record: rec, Alive: r.h.alive, At: r.at}, err == nil
+	return &order.Scene{Self: r.h.self, Key: r.h.cfg.Key, Chain: r.chain, Ctl: r.ctl, Record: rec, Alive: r.h.alive, At: r.at, HeaderAt: func(height uint64) (rooms.Header, bool) { return r.h.headerAt(r.id, height) }}, err == nil
 }
 
 // ends reports whether this node may speak at the end of the room's epoch: as one of its controllers.

@@ -53,7 +53,7 @@ func (r *Replica) findClose() *rooms.Decision {
 		}
 		for i := range list {
 			if reqs := list[i].Batch.Requests; len(reqs) == 1 && reqs[0].Op == rooms.OpClose && list[i].Verdicts.At(0) == errs.OK {
-				return &list[i]
+				return list[i].Plain()
 			}
 		}
 		high = low - 1

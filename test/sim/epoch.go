@@ -29,6 +29,12 @@ func (n *node) hears(p *node) bool {
 func (n *node) scene() *order.Scene {
 	return &order.Scene{
 		Self: n.id, Key: keys[n.i], Chain: n.chain, Ctl: n.ctl, Record: n.w.town.record(n.dir), At: n.at,
+		HeaderAt: func(height uint64) (h rooms.Header, ok bool) {
+			if d := n.at(height); d != nil {
+				h, ok = d.Header, true
+			}
+			return h, ok
+		},
 		Alive: func(id rooms.NodeID) bool { return n.hears(n.w.byID[id]) },
 	}
 }

@@ -201,7 +201,7 @@ func (r *recovery) gather() {
 			r.end(false)
 			return
 		}
-		thing := rooms.SilentThing(r.w.room, n.chain.Epoch, manager, tally.Silent)
+		thing := rooms.SilentThing(r.w.room, n.chain.Epoch, manager, tally.Silent, body.Below != nil)
 		body.Silent = append(body.Silent, rooms.Endorse(r.w.town.chain.Room, rooms.KindSilent, thing, epochStart+r.w.now, townKey))
 	}
 	r.body = body

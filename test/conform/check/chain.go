@@ -204,7 +204,7 @@ func (c *chain) passes(h *header, t *ticks) error {
 	if t == nil {
 		return nil
 	}
-	if n := uint64(len(t.List)); n == 0 || h.Height != c.height+n+1 || h.Epoch != c.epoch || !bytes.Equal(t.Prev, c.head) {
+	if n := uint64(len(t.List)); n == 0 || c.founded != nil || h.Height != c.height+n+1 || h.Epoch != c.epoch || !bytes.Equal(t.Prev, c.head) {
 		return fmt.Errorf("it holds %d ticks, which do not follow height %d of epoch %d", n, c.height, c.epoch)
 	}
 	for _, k := range t.List {
