@@ -58,6 +58,12 @@ func TestLargeNetworksAreNoFullMesh(t *testing.T) {
 	}
 	defer o.Close() // not started: nobody dials
 	p := o.peer(keyID(2))
+	if wait, due := p.delay(); wait < minRedial || wait > maxRedial || !due {
+		t.Errorf("a member of which no address is known: wait %v, due %v", wait, due)
+	}
+	if strangers := o.addKnown([]string{"/ip4/127.0.0.1/tcp/9/p2p/" + p.pid.String()}); len(strangers) > 0 {
+		t.Fatal("a member is a stranger")
+	}
 	if wait, due := p.delay(); wait != 0 || !due {
 		t.Errorf("in a small network: wait %v, due %v", wait, due)
 	}
@@ -72,6 +78,9 @@ func TestLargeNetworksAreNoFullMesh(t *testing.T) {
 	}
 	if wait, due := p.delay(); wait < minRedial || wait > maxRedial || due {
 		t.Errorf("in a large network: wait %v, due %v", wait, due)
+	}
+	if err := p.attempt(); !errors.Is(err, errUnwanted) || o.Stats().Dials != 0 {
+		t.Errorf("when its turn has come, with links enough: %v, %d dials", err, o.Stats().Dials)
 	}
 	if !o.Send(p.id, nil) {
 		t.Fatal("frame not taken")

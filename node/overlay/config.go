@@ -28,6 +28,9 @@ const (
 	maxAddrs        = 16   // addresses kept per node and source
 	fullMesh        = 64   // up to so many nodes all are connected with all
 	minConnected    = 16   // in larger networks a node keeps at least so many
+	fastLinks       = 16   // a node sends as many heartbeats as so many links need, however many it has
+	maxNews         = 8    // members that are told at once of one that came up
+	maxRetold       = 16   // members named in what is told to one member now and then
 	maxDials        = 8    // dials under way at once
 	maxStrangers    = 64   // connections of peers that are not admitted
 	strangerPerIP   = 16   // of these, from one address (a class room behind one NAT)
@@ -45,6 +48,9 @@ const (
 // Times. The ones of liveness follow from Config.Heartbeat.
 const (
 	defaultHeartbeat = 250 * time.Millisecond
+	maxHeartbeat     = 10 * time.Second // that a peer may have: the longer, the later its death is noticed
+	maxPace          = 2 * time.Second  // between heartbeats on a link that nobody uses
+	busyFor          = 5 * time.Second  // a link is in use so long after a frame: those who follow a room are heard every 4 s
 	defaultDownAfter = 4
 	defaultLostGrace = 200 * time.Millisecond
 	dialTimeout      = 10 * time.Second
@@ -110,7 +116,7 @@ type Config struct {
 	// Validators own the DHT's namespaces. Nil: no value is accepted.
 	Validators map[string]Validator
 
-	Heartbeat   time.Duration // default 250 ms; something is sent at least so often on each link
+	Heartbeat   time.Duration // default 250 ms; something is sent at least so often on each link that is in use, see pace.go
 	DownAfter   int           // default 4: heartbeats missed until a peer is down
 	LostGrace   time.Duration // default 200 ms: a broken connection that comes back within this is no outage
 	QueueFrames int           // default 4096: frames waiting per peer
@@ -128,7 +134,7 @@ func (c Config) withDefaults() (Config, error) {
 	if len(c.NetworkName) > maxNameLen {
 		return c, fmt.Errorf("overlay: the network's name has %d bytes, at most %d are allowed", len(c.NetworkName), maxNameLen)
 	}
-	if c.Heartbeat < 0 || c.Heartbeat > 10*time.Second || c.DownAfter < 0 || c.LostGrace < 0 {
+	if c.Heartbeat < 0 || c.Heartbeat > maxHeartbeat || c.DownAfter < 0 || c.LostGrace < 0 {
 		return c, errors.New("overlay: the heartbeat must lie between 0 and 10 s, and the missed heartbeats and the grace must not be negative")
 	}
 	if _, _, err := groupAddrs(c.Bootstrap); err != nil {

@@ -57,6 +57,7 @@ func (o *Overlay) findAddrs(ctx context.Context, p peer.ID) ([]ma.Multiaddr, err
 	if o.alone() {
 		return nil, errAlone
 	}
+	o.stats.lookups.Add(1)
 	pi, err := o.dht.FindPeer(ctx, p)
 	if err != nil {
 		return nil, err

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
 	ma "github.com/multiformats/go-multiaddr"
 	manet "github.com/multiformats/go-multiaddr/net"
@@ -119,27 +120,56 @@ func (o *Overlay) save(p *peerLink, saved map[NodeID]PeerAddrs) {
 	}
 }
 
-// introduce tells a peer that came up of the others, and them of it.
+// introduce tells a peer that came up of the others, if it knows fewer, and some of them of it, if it is new or the network small. A newcomer dials the
+// others, so they need no word of it, but where only they can reach it: what reaches some now reaches all by retell. Were all told by all, each
+// newcomer would cost N² frames.
 func (o *Overlay) introduce(p *peerLink) {
-	var list peersMsg
-	told := 0
-	news := p.describe()
-	for _, q := range o.allPeers() {
-		if q == p || !q.isUp() {
-			continue
-		}
-		if d := q.describe(); len(list) < maxTold {
-			list = append(list, d.forPeer(p)...)
-		}
-		if told < maxTold {
-			if l := news.forPeer(q); len(l) > 0 {
-				q.q.push(outFrame{kindPeers, rooms.Marshal(l)})
-				told++
-			}
+	others := o.upBut(p)
+	p.mu.Lock()
+	fewer, few := p.knows < len(others), p.knows <= maxNews
+	p.mu.Unlock()
+	if fewer {
+		p.tellOf(others[:min(len(others), maxTold)])
+	}
+	if news := []*peerLink{p}; fewer || few {
+		for _, q := range others[:min(len(others), maxNews)] {
+			q.tellOf(news)
 		}
 	}
-	if len(list) > 0 {
-		p.q.push(outFrame{kindPeers, rooms.Marshal(list)})
+}
+
+// retell tells one of the members now and then of some others, so that in the end all know of all, whoever could reach whom when they came.
+func (o *Overlay) retell() {
+	for {
+		t := time.NewTimer(minRedial + rand.N(maxRedial-minRedial))
+		select {
+		case <-o.ctx.Done():
+			t.Stop()
+			return
+		case <-t.C:
+		}
+		if up := o.upBut(nil); len(up) > 1 {
+			up[0].tellOf(up[1:min(len(up), 1+maxRetold)])
+		}
+	}
+}
+
+// upBut returns the peers that are up but for p, in random order.
+func (o *Overlay) upBut(p *peerLink) []*peerLink {
+	list := slices.DeleteFunc(o.allPeers(), func(q *peerLink) bool { return q == p || !q.isUp() })
+	rand.Shuffle(len(list), func(i, j int) { list[i], list[j] = list[j], list[i] })
+	return list
+}
+
+// tellOf names members and their addresses to p.
+func (p *peerLink) tellOf(list []*peerLink) {
+	var m peersMsg
+	local := p.local()
+	for _, q := range list {
+		m = append(m, q.entry(local)...)
+	}
+	if len(m) > 0 && p.q.push(outFrame{kindPeers, rooms.Marshal(m)}) {
+		p.o.stats.introductions.Add(1)
 	}
 }
 
@@ -149,25 +179,13 @@ func (p *peerLink) isUp() bool {
 	return p.up
 }
 
-type description struct {
-	id    NodeID
-	addrs []ma.Multiaddr
-}
-
-func (p *peerLink) describe() description {
+// entry is what is told of a peer, nothing when there is nothing to tell. Loopback addresses go only to peers on this machine.
+func (p *peerLink) entry(local bool) peersMsg {
 	p.mu.Lock()
-	defer p.mu.Unlock()
-	return description{p.id, slices.Clone(p.addrs.best())}
-}
-
-// forPeer is d as told to p: loopback addresses go only to peers on this machine.
-func (d description) forPeer(p *peerLink) peersMsg {
-	local := false
-	for _, c := range p.o.h.Network().ConnsToPeer(p.pid) {
-		local = local || manet.IsIPLoopback(c.RemoteMultiaddr())
-	}
-	t := toldPeer{ID: d.id[:]}
-	for _, a := range d.addrs {
+	addrs := slices.Clone(p.addrs.best())
+	p.mu.Unlock()
+	t := toldPeer{ID: p.id[:]}
+	for _, a := range addrs {
 		if len(t.Addrs) < toldAddrs && (local || !manet.IsIPLoopback(a)) {
 			t.Addrs = append(t.Addrs, a.Bytes())
 		}
@@ -176,6 +194,11 @@ func (d description) forPeer(p *peerLink) peersMsg {
 		return nil
 	}
 	return peersMsg{t}
+}
+
+// local says whether the peer is on this machine.
+func (p *peerLink) local() bool {
+	return slices.ContainsFunc(p.o.h.Network().ConnsToPeer(p.pid), func(c network.Conn) bool { return manet.IsIPLoopback(c.RemoteMultiaddr()) })
 }
 
 // loadPeers takes over what was remembered.

@@ -94,11 +94,13 @@ func readN(r io.Reader, n int) ([]byte, error) {
 	}
 }
 
-// hello opens a frames stream: version (1 byte), incarnation (8), heartbeat in ms (4). Receivers ignore
-// what follows.
+// hello opens a frames stream: version (1 byte), incarnation (8), heartbeat in ms (4), known (2). Receivers
+// ignore what follows. Older nodes end it after the heartbeat: they know nothing of paces.
 type hello struct {
 	incarnation uint64        // random per process: tells a restart from a broken connection
-	heartbeat   time.Duration // how often the sender sends at least
+	heartbeat   time.Duration // how often the sender sends at least, until it says otherwise
+	known       uint16        // members of which the sender has an address
+	paces       bool          // the sender understands the pace of a heartbeat
 }
 
 const frameVersion = 1
@@ -106,7 +108,11 @@ const frameVersion = 1
 func (h hello) encode() []byte {
 	b := []byte{frameVersion}
 	b = binary.BigEndian.AppendUint64(b, h.incarnation)
-	return binary.BigEndian.AppendUint32(b, uint32(h.heartbeat.Milliseconds()))
+	b = binary.BigEndian.AppendUint32(b, uint32(h.heartbeat.Milliseconds()))
+	if h.paces {
+		b = binary.BigEndian.AppendUint16(b, h.known)
+	}
+	return b
 }
 
 func decodeHello(b []byte) (hello, error) {
@@ -117,33 +123,49 @@ func decodeHello(b []byte) (hello, error) {
 		incarnation: binary.BigEndian.Uint64(b[1:]),
 		heartbeat:   time.Duration(binary.BigEndian.Uint32(b[9:])) * time.Millisecond,
 	}
-	if h.heartbeat > 10*time.Second {
+	if h.heartbeat > maxHeartbeat {
 		return hello{}, fmt.Errorf("%w: heartbeat of %v", errFrame, h.heartbeat)
+	}
+	if len(b) >= 15 {
+		h.known, h.paces = binary.BigEndian.Uint16(b[13:]), true
 	}
 	return h, nil
 }
 
 // heartbeat measures the round trip without frames of its own, as NTP does: each side sends its clock, the
-// last clock it heard from the other, and how long ago that was. 3 times 8 bytes, nanoseconds.
+// last clock it heard from the other, and how long ago that was. 3 times 8 bytes, nanoseconds; then, unless it
+// is what the hello said, the pace in ms (4).
 type heartbeat struct {
 	stamp uint64        // the sender's clock; any origin, never 0
 	echo  uint64        // the receiver's clock as last heard; 0: none
 	held  time.Duration // time between hearing echo and sending this
+	pace  time.Duration // something comes again within so long; 0: as the hello said
 }
 
 func (h heartbeat) encode() []byte {
 	b := binary.BigEndian.AppendUint64(make([]byte, 0, 24), h.stamp)
 	b = binary.BigEndian.AppendUint64(b, h.echo)
-	return binary.BigEndian.AppendUint64(b, uint64(h.held))
+	b = binary.BigEndian.AppendUint64(b, uint64(h.held))
+	if h.pace > 0 {
+		b = binary.BigEndian.AppendUint32(b, uint32(h.pace.Milliseconds()))
+	}
+	return b
 }
 
 func decodeHeartbeat(b []byte) (heartbeat, error) {
 	if len(b) < 24 {
 		return heartbeat{}, fmt.Errorf("%w: heartbeat of %d bytes", errFrame, len(b))
 	}
-	return heartbeat{
+	h := heartbeat{
 		stamp: binary.BigEndian.Uint64(b),
 		echo:  binary.BigEndian.Uint64(b[8:]),
 		held:  time.Duration(binary.BigEndian.Uint64(b[16:])),
-	}, nil
+	}
+	if len(b) >= 28 {
+		h.pace = time.Duration(binary.BigEndian.Uint32(b[24:])) * time.Millisecond
+	}
+	if h.pace > maxHeartbeat {
+		return heartbeat{}, fmt.Errorf("%w: heartbeat that promises the next one in %v", errFrame, h.pace)
+	}
+	return h, nil
 }

@@ -71,12 +71,24 @@ func TestClaimedLengthIsNotBelieved(t *testing.T) {
 
 func TestHelloAndHeartbeatRoundTrip(t *testing.T) {
 	h := hello{incarnation: 1 << 63, heartbeat: 250 * time.Millisecond}
+	if got, err := decodeHello(append(h.encode(), 1)); err != nil || got != h {
+		t.Errorf("got %+v, %v", got, err)
+	}
+	h.known, h.paces = 300, true
 	if got, err := decodeHello(append(h.encode(), 1, 2, 3)); err != nil || got != h {
 		t.Errorf("got %+v, %v", got, err)
 	}
 	b := heartbeat{stamp: 1, echo: 1 << 62, held: time.Second}
 	if got, err := decodeHeartbeat(b.encode()); err != nil || got != b {
 		t.Errorf("got %+v, %v", got, err)
+	}
+	b.pace = 2 * time.Second
+	if got, err := decodeHeartbeat(append(b.encode(), 1, 2, 3)); err != nil || got != b {
+		t.Errorf("got %+v, %v", got, err)
+	}
+	b.pace = maxHeartbeat + time.Millisecond
+	if got, err := decodeHeartbeat(b.encode()); !errors.Is(err, errFrame) {
+		t.Errorf("a peer that may be dead for long: got %+v, %v", got, err)
 	}
 }
 

@@ -67,6 +67,7 @@ func (p *peerLink) read(in *inStream) error {
 		case kindApp:
 			p.o.stats.receivedFrames.Add(1)
 			p.o.stats.receivedBytes.Add(uint64(headerLen + len(payload)))
+			p.heardUse(now.Sub(p.o.started))
 			p.o.cfg.OnFrame(p.id, payload)
 		case kindHeartbeat:
 			b, err := decodeHeartbeat(payload)
@@ -100,7 +101,9 @@ func (p *peerLink) adopt(in *inStream, h hello) bool {
 		return false
 	}
 	restarted := p.peerInc != 0 && p.peerInc != h.incarnation
-	p.peerInc, p.peerHB = h.incarnation, h.heartbeat
+	p.peerInc, p.peerHB, p.knows = h.incarnation, h.heartbeat, int(h.known)
+	p.paces.Store(h.paces)
+	p.heardFast()
 	p.echo, p.rtt, p.refused = 0, 0, false
 	out := p.out
 	if restarted {

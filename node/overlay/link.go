@@ -52,7 +52,7 @@ func (p *peerLink) run() {
 		return
 	}
 	for p.await() {
-		if err := p.attempt(); err != nil && p.ctx.Err() == nil {
+		if err := p.attempt(); err != nil && p.ctx.Err() == nil && !errors.Is(err, errUnwanted) {
 			n := p.fails.Add(1)
 			dropped := p.q.drop()
 			p.o.stats.droppedDown.Add(uint64(dropped))
@@ -88,8 +88,14 @@ func (p *peerLink) await() bool {
 // delay is how long to wait, and whether an attempt is due then: nobody may want this peer now.
 func (p *peerLink) delay() (wait time.Duration, due bool) {
 	steady := minRedial + rand.N(maxRedial-minRedial)
-	if !p.connected() && p.q.empty() && !p.o.wantsMore() {
+	switch {
+	case p.connected():
+	case !p.wanted():
 		return steady, false
+	case p.q.empty() && !p.placed():
+		// A newcomer is known here before it is up, and is told itself where the others are: it comes. Were all to look for it meanwhile, each
+		// admission would cost the network N searches. Who has not come after a while is looked for.
+		return steady, true
 	}
 	switch fails := p.fails.Load(); {
 	case fails == 0:
@@ -122,7 +128,7 @@ func (o *Overlay) wantsMore() bool {
 // could not be reached or does not take our frames.
 func (p *peerLink) attempt() error {
 	if !p.connected() {
-		if err := p.dial(p.ctx); err != nil {
+		if err := p.dial(p.ctx, p.wanted); err != nil {
 			return err
 		}
 	}
@@ -143,19 +149,51 @@ func (p *peerLink) attempt() error {
 	return err
 }
 
-// dial connects to the peer under any of its addresses.
-func (p *peerLink) dial(ctx context.Context) error {
+// errUnwanted says that nobody needs the peer any more for whom it was to be dialled.
+var errUnwanted = errors.New("the peer is not needed now")
+
+// wanted says whether to connect with the peer: something waits for it, or this node has too few links.
+func (p *peerLink) wanted() bool { return !p.q.empty() || p.o.wantsMore() }
+
+// placed says whether an address of the peer is known.
+func (p *peerLink) placed() bool {
+	p.mu.Lock()
+	known := len(p.addrs.own)+len(p.addrs.stored)+len(p.addrs.rumour) > 0
+	p.mu.Unlock()
+	return known || len(p.o.h.Peerstore().Addrs(p.pid)) > 0
+}
+
+// known is the number of members of which an address is known.
+func (o *Overlay) known() uint16 {
+	n := 0
+	for _, p := range o.allPeers() {
+		if p.placed() {
+			n++
+		}
+	}
+	return uint16(n) // at most maxPeers
+}
+
+// dial connects to the peer under any of its addresses, if it is still wanted when its turn has come.
+func (p *peerLink) dial(ctx context.Context, wanted func() bool) error {
 	select {
 	case p.o.dials <- struct{}{}:
 	case <-ctx.Done():
 		return ctx.Err()
 	}
 	defer func() { <-p.o.dials }()
+	switch {
+	case p.connected(): // it has come meanwhile
+		return nil
+	case !wanted():
+		return errUnwanted
+	}
 	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
 	defer cancel()
 	p.mu.Lock()
 	addrs := p.addrs.all()
 	p.mu.Unlock()
+	p.o.stats.dials.Add(1)
 	if len(addrs) == 0 && len(p.o.h.Peerstore().Addrs(p.pid)) == 0 {
 		found, err := p.o.findAddrs(ctx, p.pid)
 		if err != nil {
@@ -177,7 +215,7 @@ func (o *Overlay) forgetBackoff(p peer.ID) {
 // pump says hello and writes what waits, until the stream breaks.
 func (p *peerLink) pump(s network.Stream) error {
 	w := bufio.NewWriterSize(s, writeBufferSize)
-	h := hello{incarnation: p.o.incarnation, heartbeat: p.o.cfg.Heartbeat}
+	h := hello{incarnation: p.o.incarnation, heartbeat: p.o.cfg.Heartbeat, known: p.o.known(), paces: true}
 	var until time.Time // s takes writes until then
 	if err := p.write(s, w, &until, []outFrame{{kindHello, h.encode()}}); err != nil {
 		return fmt.Errorf("say hello: %w", err)
@@ -222,7 +260,7 @@ func (p *peerLink) write(s network.Stream, w *bufio.Writer, until *time.Time, ba
 		*until = now.Add(writeTimeout)
 		_ = s.SetWriteDeadline(*until) // in-memory streams have none
 	}
-	apps, size := uint64(0), uint64(0)
+	var apps, size, own, ownSize uint64
 	for _, f := range batch {
 		if _, err := w.Write(appendHeader(w.AvailableBuffer(), f.kind, len(f.data))); err != nil {
 			return err
@@ -233,13 +271,22 @@ func (p *peerLink) write(s network.Stream, w *bufio.Writer, until *time.Time, ba
 		if f.kind == kindApp {
 			apps++
 			size += uint64(headerLen + len(f.data))
+		} else {
+			own++
+			ownSize += uint64(headerLen + len(f.data))
 		}
 	}
 	if err := w.Flush(); err != nil {
 		return err
 	}
-	p.lastSent.Store(int64(time.Since(p.o.started)))
+	now := time.Since(p.o.started)
+	p.lastSent.Store(int64(now))
+	if apps > 0 {
+		p.wrote(now)
+	}
 	p.o.stats.sentFrames.Add(apps)
 	p.o.stats.sentBytes.Add(size)
+	p.o.stats.ownFrames.Add(own)
+	p.o.stats.ownBytes.Add(ownSize)
 	return nil
 }

@@ -60,11 +60,7 @@ func (p *peerLink) unlinked() {
 	}
 	p.out = nil
 	p.mu.Unlock()
-}
-
-// limit is how long the peer may be silent. Guarded by p.mu.
-func (p *peerLink) limit() time.Duration {
-	return time.Duration(p.o.cfg.DownAfter) * max(p.o.cfg.Heartbeat, p.peerHB)
+	p.waking.Store(0) // what it was sent may be lost
 }
 
 // silence is how long nothing was heard.
@@ -83,7 +79,7 @@ func (p *peerLink) evaluate(now time.Time) {
 	if p.refused {
 		grace = 0
 	}
-	up := p.peerInc != 0 && p.silence(now) < p.limit() &&
+	up := p.peerInc != 0 && !p.overdue(now, 1) &&
 		(p.linked.Load() || p.up && now.Sub(p.outLost) < grace) &&
 		(p.in != nil || p.up && now.Sub(p.inLost) < grace)
 	if up {
@@ -100,10 +96,15 @@ func (p *peerLink) setUp(up bool, now time.Time) {
 	}
 }
 
-// heartbeat takes the peer's clock and, from our own that it echoes, the round trip.
+// heartbeat takes the peer's clock and pace and, from our own clock that it echoes, the round trip.
 func (p *peerLink) heartbeat(b heartbeat, now time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if b.pace <= p.peerHB {
+		p.heardFast()
+	} else {
+		p.peerPace.Store(int64(b.pace))
+	}
 	p.echo, p.echoAt = b.stamp, now
 	sent := time.Duration(b.echo)
 	elapsed := now.Sub(p.o.started)
@@ -119,14 +120,18 @@ func (p *peerLink) heartbeat(b heartbeat, now time.Time) {
 	}
 }
 
-// beat queues a heartbeat.
-func (p *peerLink) beat(now time.Time) {
+// beat queues a heartbeat, which promises the next one within pace.
+func (p *peerLink) beat(now time.Time, pace time.Duration) {
 	p.mu.Lock()
 	b := heartbeat{stamp: uint64(now.Sub(p.o.started)) + 1, echo: p.echo}
+	if pace > p.o.cfg.Heartbeat {
+		b.pace = pace
+	}
 	if p.echo != 0 {
 		b.held = now.Sub(p.echoAt)
 	}
 	p.mu.Unlock()
+	p.promised.Store(int64(pace))
 	p.q.push(outFrame{kindHeartbeat, b.encode()})
 }
 
@@ -135,7 +140,7 @@ func (o *Overlay) tickLoop() {
 	period := min(max(o.cfg.Heartbeat/5, 5*time.Millisecond), 50*time.Millisecond)
 	t := time.NewTicker(period)
 	defer t.Stop()
-	swept := time.Now()
+	swept, links := time.Now(), 0
 	for {
 		var now time.Time
 		select {
@@ -144,8 +149,12 @@ func (o *Overlay) tickLoop() {
 		case <-t.C:
 			now = time.Now()
 		}
+		last := links
+		links = 0
 		for _, p := range o.allPeers() {
-			p.tick(now, period)
+			if p.tick(now, period, last) {
+				links++
+			}
 		}
 		if now.Sub(swept) > strangerIdle/12 {
 			swept = now
@@ -156,23 +165,27 @@ func (o *Overlay) tickLoop() {
 	}
 }
 
-func (p *peerLink) tick(now time.Time, period time.Duration) {
-	if p.linked.Load() {
-		idle := now.Sub(p.o.started) - time.Duration(p.lastSent.Load())
-		if idle > p.o.cfg.Heartbeat-period && p.q.empty() {
-			p.beat(now)
+// tick looks after one of so many links; it reports whether it is one.
+func (p *peerLink) tick(now time.Time, period time.Duration, links int) (linked bool) {
+	linked = p.linked.Load()
+	if at := now.Sub(p.o.started); linked {
+		pace := p.pace(at, links)
+		if at-time.Duration(p.lastSent.Load()) > min(pace, time.Duration(p.promised.Load()))-period && p.q.empty() {
+			p.beat(now, pace)
 		}
 	}
 	p.evaluate(now)
 	p.mu.Lock()
-	stuck := p.in != nil && p.silence(now) > 3*p.limit()
-	if stuck {
-		p.lastHeard.Store(int64(now.Sub(p.o.started) - p.limit())) // once per such time
+	stuck := p.in != nil && p.overdue(now, stuckAfter)
+	if stuck { // once per such time
+		p.heardFast()
+		p.lastHeard.Store(int64(now.Sub(p.o.started) - time.Duration(p.o.cfg.DownAfter)*max(p.o.cfg.Heartbeat, p.peerHB)))
 	}
 	p.mu.Unlock()
 	if stuck { // a dead process or a partition: libp2p itself would wait for 30 s
 		p.o.spawn(func() { _ = p.o.h.Network().ClosePeer(p.pid) })
 	}
+	return linked
 }
 
 // eventLoop tells the consumer what changed.

@@ -133,6 +133,7 @@ func (o *Overlay) Start() error {
 	o.spawn(o.eventLoop)
 	o.spawn(o.choreLoop)
 	o.spawn(o.bootstrapLoop)
+	o.spawn(o.retell)
 	if o.cfg.MDNS {
 		o.startMDNS()
 	}

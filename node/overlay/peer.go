@@ -27,6 +27,7 @@ type peerLink struct {
 	fails     atomic.Int32 // attempts failed since the last success or poke
 	lastHeard atomic.Int64 // ns since o.started
 	lastSent  atomic.Int64 // ns since o.started
+	pacing
 
 	mu      sync.Mutex // guards what follows
 	addrs   addrBook
@@ -36,7 +37,8 @@ type peerLink struct {
 	inLost  time.Time
 	refused bool          // since the connection broke its machine said that nobody listens there any more
 	peerInc uint64        // its incarnation, 0: never heard
-	peerHB  time.Duration // how often it sends
+	peerHB  time.Duration // how often it sends while the link is in use
+	knows   int           // members of which it had an address when it said hello
 	echo    uint64        // its clock as last heard
 	echoAt  time.Time
 	rtt     time.Duration // 0: not measured yet

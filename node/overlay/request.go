@@ -85,7 +85,7 @@ func (o *Overlay) Request(ctx context.Context, to NodeID, proto string, req []by
 	ctx, cancel := withDefaultTimeout(ctx)
 	defer cancel()
 	if !p.connected() {
-		if err := p.dial(ctx); err != nil {
+		if err := p.dial(ctx, func() bool { return true }); err != nil {
 			return nil, fmt.Errorf("request %s from %s: %w", proto, short(to), err)
 		}
 	}

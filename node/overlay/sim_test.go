@@ -168,6 +168,64 @@ func TestNineNodesFindEachOther(t *testing.T) {
 	})
 }
 
+// Each newcomer costs the others a few frames, not one from each to each.
+func TestNewcomersAreNotToldOfByAllToAll(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const n = 20
+		s := newSimNet(t)
+		r := &roster{m: map[NodeID]bool{}}
+		for i := range byte(n) {
+			r.set(keyID(i+1), true)
+		}
+		var nodes []*node
+		told := uint64(0)
+		for i := range n {
+			nodes = append(nodes, newNode(t, byte(i+1), r, s.on(i+1), func(c *Config) {
+				if i > 0 {
+					c.Bootstrap = nodes[0].Addrs()
+				}
+			}))
+			for up := func() (up int) {
+				for _, nd := range nodes {
+					up += len(nd.upBut(nil))
+				}
+				return up
+			}; up() < i*(i+1); {
+				time.Sleep(10 * time.Millisecond)
+			}
+		}
+		for _, nd := range nodes {
+			told += nd.Stats().Introductions
+		}
+		if most := uint64(n * 3 * maxNews); told > most {
+			t.Errorf("%d frames with addresses for %d nodes, want at most %d", told, n, most)
+		}
+	})
+}
+
+// A member that nobody has an address of is expected to come, and looked for only when it does not.
+func TestANewcomerIsAwaitedNotLookedFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSimNet(t)
+		r := members(1, 2)
+		a, b := newNode(t, 1, r, s.on(1)), newNode(t, 2, r, s.on(2))
+		a.dial(b)
+		a.waitPeer(b.id, true)
+		b.waitPeer(a.id, true)
+		r.set(keyID(3), true)
+		a.AdmissionChanged(keyID(3))
+		b.AdmissionChanged(keyID(3))
+		time.Sleep(minRedial - time.Second)
+		if n := a.Stats().Lookups + b.Stats().Lookups; n > 0 {
+			t.Errorf("it was looked for %d times at once", n)
+		}
+		time.Sleep(maxRedial)
+		if a.Stats().Lookups == 0 || b.Stats().Lookups == 0 {
+			t.Error("it was never looked for")
+		}
+	})
+}
+
 // A process that is killed and back before anybody missed it is told as down, then up, and reached at once
 // over new connections, not over those that its former self left behind.
 func TestKilledAndRestartedIsDownThenUp(t *testing.T) {

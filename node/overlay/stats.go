@@ -6,6 +6,9 @@ import "sync/atomic"
 type stats struct {
 	sentFrames, receivedFrames      atomic.Uint64
 	sentBytes, receivedBytes        atomic.Uint64
+	ownFrames, ownBytes             atomic.Uint64
+	introductions                   atomic.Uint64
+	dials, lookups                  atomic.Uint64
 	droppedFull, droppedDown        atomic.Uint64
 	refusedStreams, badFrames       atomic.Uint64
 	gossipRejected, gossipThrottled atomic.Uint64
@@ -18,6 +21,9 @@ type stats struct {
 type Stats struct {
 	SentFrames, ReceivedFrames uint64 // the consumer's frames
 	SentBytes, ReceivedBytes   uint64 // of these, with their headers, before encryption
+	OwnFrames, OwnBytes        uint64 // sent by the overlay itself: greetings, heartbeats, addresses of nodes
+	Introductions              uint64 // of these, with addresses of nodes
+	Dials, Lookups             uint64 // connections tried, and questions to the DHT for addresses
 	DroppedFull                uint64 // Send: the peer's queue was full
 	DroppedDown                uint64 // Send: unknown or unreachable peer, or its link broke with frames waiting
 	RefusedStreams             uint64 // streams of peers that are not admitted
@@ -38,6 +44,11 @@ func (o *Overlay) Stats() Stats {
 		ReceivedFrames:      s.receivedFrames.Load(),
 		SentBytes:           s.sentBytes.Load(),
 		ReceivedBytes:       s.receivedBytes.Load(),
+		OwnFrames:           s.ownFrames.Load(),
+		OwnBytes:            s.ownBytes.Load(),
+		Introductions:       s.introductions.Load(),
+		Dials:               s.dials.Load(),
+		Lookups:             s.lookups.Load(),
 		DroppedFull:         s.droppedFull.Load(),
 		DroppedDown:         s.droppedDown.Load(),
 		RefusedStreams:      s.refusedStreams.Load(),
