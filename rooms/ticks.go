@@ -126,6 +126,16 @@ func Pack(list []Decision) []Decision {
 	return out
 }
 
+// Repack returns those decisions of a stretch of a log that hold more ticks once it is packed: what is to be written when a copy packs it.
+func Repack(list []Decision) (changed []Decision) {
+	for _, p := range Pack(list) {
+		if was := Covering(list, p.Header.Height); p.Ticks != was.Ticks {
+			changed = append(changed, p)
+		}
+	}
+	return changed
+}
+
 // join puts ticks, and those that they hold, before those that a decision holds already.
 func join(below []Decision, own *Ticks) *Ticks {
 	t := &Ticks{Prev: below[0].Header.Prev}

@@ -38,6 +38,14 @@ func (c *Controller) every() int64 {
 	return 0
 }
 
+// pace returns the ms between two ticks that this node makes when it leads: what the room asks for, if it is honest.
+func (c *Controller) pace() int64 {
+	if c.cfg.Pace != nil {
+		return c.cfg.Pace(c.every())
+	}
+	return c.every()
+}
+
 // Beat tells the time, like Tick, without counting one of raft's: for who wants the room's ticks in time.
 func (c *Controller) Beat(nowMS int64) {
 	if c.broken == nil {
@@ -48,7 +56,7 @@ func (c *Controller) Beat(nowMS int64) {
 // NextBeat returns when this node, which leads, has to propose the room's next tick, in ms of the caller's clock; 0: it need not, or it is due and
 // waits for what is under way.
 func (c *Controller) NextBeat() int64 {
-	if c.broken != nil || c.ledTerm == 0 || c.ended || c.every() == 0 || c.beat.due <= c.now {
+	if c.broken != nil || c.ledTerm == 0 || c.ended || c.pace() == 0 || c.beat.due <= c.now {
 		return 0
 	}
 	return c.beat.due
@@ -56,7 +64,7 @@ func (c *Controller) NextBeat() int64 {
 
 // beaten puts the next tick off until a period after the batch that is just proposed. A tick that comes a little late does not put off the one behind it.
 func (c *Controller) beaten(tick bool) {
-	every := c.every()
+	every := c.pace()
 	if tick {
 		c.beat.due = max(c.beat.due+every, c.now+every/2)
 	} else {
@@ -66,7 +74,7 @@ func (c *Controller) beaten(tick bool) {
 
 // proposeTick puts an empty batch in order when it is due.
 func (c *Controller) proposeTick() {
-	if c.ledTerm == 0 || c.appliedTerm != c.ledTerm || c.now < c.beat.due || c.ended || c.chain.Unbegun() || c.every() == 0 ||
+	if c.ledTerm == 0 || c.appliedTerm != c.ledTerm || c.now < c.beat.due || c.ended || c.chain.Unbegun() || c.pace() == 0 ||
 		len(c.proposed)+len(c.open) >= maxTicksUnderWay || c.barrier() || !slices.Contains(c.controllers, c.cfg.Self) {
 		return
 	}

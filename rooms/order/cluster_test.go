@@ -69,6 +69,7 @@ type host struct {
 	ended     uint64                   // newest epoch in which it promised to sign nothing more
 	ledger    *order.Ledger
 	tamper    func(*rooms.Batch)                // the dishonest part of a saboteur
+	pace      func(int64) int64                 // the same, of its ticks
 	alter     func(to *host, e *order.Envelope) // the same, for what it sends
 	off       order.Switches                    // of its defences
 }
@@ -159,7 +160,7 @@ func (h *host) tryStart() error {
 	cfg := order.Config{
 		Self: h.id, Key: key(h.i), Chain: chain, Restored: h.disk.Clone(), Incarnation: uint64(h.c.now) + h.lives, Rand: h.c.rng.IntN,
 		Founding: slices.Contains(h.c.founded, h.id), Voters: h.c.founded,
-		ElectionTicks: 10, HeartbeatTicks: 1, PayloadHash: h.payload, Keep: h.c.keep, Ledger: h.ledger, Tamper: h.tamper,
+		ElectionTicks: 10, HeartbeatTicks: 1, PayloadHash: h.payload, Keep: h.c.keep, Ledger: h.ledger, Tamper: h.tamper, Pace: h.pace,
 	}
 	if n := len(h.c.epochs); n > 0 && chain.Epoch == h.c.epochs[n-1].Epoch {
 		e := h.c.epochs[n-1]

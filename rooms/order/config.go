@@ -54,6 +54,8 @@ type Config struct {
 	Ledger *Ledger
 	// Tamper changes a batch before this node signs and proposes it: the dishonest part of a saboteur in simulations. Nil: honest.
 	Tamper func(*rooms.Batch)
+	// Pace changes how many ms apart this node, when it leads, makes the room's ticks, from what the room asks for (0: none): another dishonest part. Nil: honest.
+	Pace func(everyMS int64) int64
 
 	Log *slog.Logger // nil: silent
 }

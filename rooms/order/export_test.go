@@ -95,16 +95,6 @@ func Forge(fuzz []byte) []byte {
 	return rooms.Marshal(&e)
 }
 
-// PutTick has a leader make a tick, whatever the room asks for.
-func (c *Controller) PutTick() {
-	if c.ledTerm != 0 && c.appliedTerm == c.ledTerm && len(c.proposed)+len(c.open) < MaxUnderWay {
-		c.put(nil)
-	}
-}
-
-// Mute has a leader make no ticks from now on.
-func (c *Controller) Mute() { c.beat.due = 1 << 60 }
-
 // Held returns how many things of others the controller keeps in memory.
 func (c *Controller) Held() int {
 	n := len(c.known) + len(c.hellos) + len(c.recent) + len(c.open) + len(c.outbox)

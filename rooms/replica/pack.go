@@ -22,11 +22,8 @@ func (r *Replica) packed(d *rooms.Decision) (changes []Change) {
 	if err != nil {
 		return nil // they stay as they are
 	}
-	list = append(list, *d)
-	for _, p := range rooms.Pack(list) {
-		if was := rooms.Covering(list, p.Header.Height); p.Ticks != was.Ticks {
-			changes = append(changes, recordOf(r.id, &p, rooms.Marshal(&p))...)
-		}
+	for _, p := range rooms.Repack(append(list, *d)) {
+		changes = append(changes, recordOf(r.id, &p, rooms.Marshal(&p))...)
 	}
 	return changes
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"fmt"
 	"slices"
 
@@ -17,23 +16,19 @@ func (w *world) check() error {
 		if err := w.slander(n); err != nil {
 			return err
 		}
+		if err := w.whole(n); err != nil {
+			return err
+		}
 	}
 	for _, n := range nodes[1:] {
 		if w.plan.amnesia {
-			if len(n.log) > len(first.log) {
+			if n.log.top() > first.log.top() {
 				first = n // that no two hold different headers was checked as they came
 			}
 			continue
 		}
-		if len(n.log) != len(first.log) {
-			return fmt.Errorf("node %d holds %d decisions, node %d %d", n.i, len(n.log), first.i, len(first.log))
-		}
-		for i := range n.log {
-			a, b := &n.log[i], &first.log[i]
-			if !bytes.Equal(rooms.Marshal(a.Header), rooms.Marshal(b.Header)) || !bytes.Equal(rooms.Marshal(a.Batch), rooms.Marshal(b.Batch)) ||
-				!bytes.Equal(a.Verdicts, b.Verdicts) {
-				return fmt.Errorf("nodes %d and %d differ at height %d", n.i, first.i, i+1)
-			}
+		if err := sameLog(n, first); err != nil {
+			return err
 		}
 		if rooms.StateDigest(n.chain.Machine) != rooms.StateDigest(first.chain.Machine) {
 			return fmt.Errorf("nodes %d and %d hold different states", n.i, first.i)
@@ -49,7 +44,7 @@ func (w *world) check() error {
 	if err := w.told(h); err != nil {
 		return err
 	}
-	w.tr.add(w.now, 'e', len(first.log), 0, h.chain.Head[:])
+	w.tr.add(w.now, 'e', int(first.log.top()), 0, h.chain.Head[:])
 	return nil
 }
 
@@ -61,16 +56,16 @@ type history struct {
 	begun    []rooms.Begin
 }
 
-func (h *history) replay(w *world, log []rooms.Decision) error {
+func (h *history) replay(w *world, log records) error {
 	newest := w.view(w.town.chain.Height)
 	for i := range log {
 		d := &log[i]
 		h.chain.Learn(newest)
 		if err := h.chain.Check(d); err != nil {
-			return fmt.Errorf("height %d: %w", i+1, err)
+			return fmt.Errorf("height %d: %w", d.Header.Height, err)
 		}
 		if _, err := h.chain.Accept(d, w.view(d.Header.Dir), w.verify); err != nil {
-			return fmt.Errorf("height %d: %w", i+1, err)
+			return fmt.Errorf("height %d: %w", d.Header.Height, err)
 		}
 		for k := range d.Batch.Requests {
 			r := &d.Batch.Requests[k]
@@ -82,7 +77,7 @@ func (h *history) replay(w *world, log []rooms.Decision) error {
 			}
 			if !consumed(r, d, k, h.counters[r.Device]) {
 				if k := d.Verdicts.At(k); k != errs.Void && k != errs.Stale {
-					return fmt.Errorf("height %d: counter %d of a device took effect after %d", i+1, r.Counter, h.counters[r.Device])
+					return fmt.Errorf("height %d: counter %d of a device took effect after %d", d.Header.Height, r.Counter, h.counters[r.Device])
 				}
 				continue
 			}
@@ -114,12 +109,14 @@ func (h *history) breaks(w *world) error {
 
 // kept checks that everything that anybody ever took for certified is in the log, but for what people left behind: what was above the place from which
 // they had the room go on, in an epoch before. That nobody they could reach held such a thing was checked when they did so.
-func (w *world) kept(log []rooms.Decision) error {
+func (w *world) kept(log records) error {
 	if w.plan.amnesia {
 		return nil
 	}
-	for height := range uint64(len(log)) {
-		delete(w.certified, place{log[height].Header.Epoch, height + 1})
+	for i := range log {
+		for height := log[i].Low(); height <= log[i].Header.Height; height++ { // that the headers are those was checked
+			delete(w.certified, place{log[i].Header.Epoch, height})
+		}
 	}
 	for at := range w.certified {
 		if !w.leftBehind(at) {

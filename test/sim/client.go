@@ -17,6 +17,7 @@ type ed25519Public = ed25519.PublicKey
 type wish struct {
 	n       *node
 	what    int
+	account string // for whom it is signed; empty: the guest of that nick
 	nick    string
 	body    rooms.Body
 	req     *rooms.Request
@@ -32,7 +33,7 @@ const sendWindow = 6
 func (w *world) makeWishes() {
 	nicks := map[int]string{}
 	span := chaosMS
-	if w.plan.lies != "" {
+	if w.plan.lies != "" && !w.plan.class().steady {
 		span = lieMS
 	}
 	for k := range w.plan.wishes {
@@ -69,7 +70,7 @@ func (w *world) makeWishes() {
 // wake puts the wish into its node's outbox; the client may replace one that waits.
 func (s *wish) wake() {
 	n := s.n
-	if last := len(n.outbox) - 1; last >= 0 && n.w.rng.IntN(12) == 0 && n.outbox[last].req != nil && n.outbox[last].req.Op != rooms.OpReconfigure {
+	if last := len(n.outbox) - 1; last >= 0 && n.w.rng.IntN(12) == 0 && n.outbox[last].req != nil && n.outbox[last].nick != "" {
 		// She changed her mind: the same counter is used for something else. At most one of the two can be ordered.
 		old := n.outbox[last]
 		old.dropped = true
@@ -84,7 +85,7 @@ func (s *wish) wake() {
 }
 
 func (s *wish) sign(counter uint64) {
-	r := rooms.NewRequest(s.n.w.room, "", s.nick, s.body)
+	r := rooms.NewRequest(s.n.w.room, s.account, s.nick, s.body)
 	r.Counter = counter
 	r.Dir = s.n.dir
 	if s.n.w.rng.IntN(4) == 0 {
@@ -162,8 +163,9 @@ func (n *node) answered(by *node, a order.Answer) {
 
 // acknowledge ends the wishes whose requests are durable here.
 func (n *node) acknowledge() {
-	for i := n.ackedAt; i < len(n.log); i++ {
-		d := &n.log[i]
+	l := n.log.above(n.ackedAt)
+	for i := range l {
+		d := &l[i]
 		for k := range d.Batch.Requests {
 			r := &d.Batch.Requests[k]
 			if r.Device != n.id || !consumed(r, d, k, n.counted) {
@@ -181,7 +183,7 @@ func (n *node) acknowledge() {
 			}
 		}
 	}
-	n.ackedAt = len(n.log)
+	n.ackedAt = n.log.top()
 }
 
 // consumed reports whether request k of a decision was ordered under its counter, the last one before it being given. The verdict alone does

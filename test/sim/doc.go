@@ -27,10 +27,14 @@
 // be reached then may be lost; who comes back with more goes back, and follows. The manager also decides where statements leave it open what was
 // certified.
 //
+// In one world in four the room asks for ticks for some seconds (ticks.go): they are ordered between everything else, packed at checkpoints (log.go) and given
+// to others packed; a crash leaves any part of what was written and not synced. Every log holds each height once, and packed there is nothing but ticks that
+// were ordered as ticks, all of them at nodes that never were restarted (check_log.go).
+//
 // One world in eight has disks that lie about what they have synced: raft forgets votes and entries, which it cannot bear. Nothing is asked of
 // the room's liveness there, but that no two headers are certified or signed at one height: signatures carry the truth whatever raft does. No epochs begin there.
 //
-// One world in four has a saboteur among four controllers (saboteur.go has the classes, -saboteur forces one): a node whose controller gets a
+// One world in four has a saboteur among four controllers (saboteur.go and saboteur_ticks.go have the classes, -saboteur forces one): a node whose controller gets a
 // dishonest part, and which says what it likes, at the end of an epoch too. All of the above must hold on the honest nodes; no honest node may want another
 // one replaced; and the room must go on, with the saboteur deposed or replaced.
 //
@@ -50,4 +54,11 @@
 //   - n−f−1 statements are enough (Tally.Enough): "LOST: height 4 of epoch 4 was certified, and is in no log" at seed 6, statement-hides;
 //   - nobody lies in statements (Tally.May): the same at seed 27, statement-hides;
 //   - any Begin begins an epoch (begins): "the room's log does not tell that epoch 3 began" at seed 4, false-beginning.
+//
+// And of ticks, 23 Nov 2026, with `-saboteur` as named, seeds from 9000:
+//
+//   - packed ticks are not checked (checkTicks), pack-wrong: "certified, but this node's own result differs" at seed 9004;
+//   - what is here is stored again out of another's pack (no Above), pack-own: "height 90 comes where height 81 belongs" at seed 9001;
+//   - a leader's time may be anything (inspect), tick-time: "the room's time is 3599 s ahead" at seed 9000;
+//   - ticks that nobody asked for are not counted (judgeBeat), tick-unasked: no rest, since the room ticks for ever; tick-fast: nobody notices.
 package main

@@ -28,13 +28,7 @@ func (n *node) hears(p *node) bool {
 
 func (n *node) scene() *order.Scene {
 	return &order.Scene{
-		Self: n.id, Key: keys[n.i], Chain: n.chain, Ctl: n.ctl, Record: n.w.town.record(n.dir), At: n.at,
-		HeaderAt: func(height uint64) (h rooms.Header, ok bool) {
-			if d := n.at(height); d != nil {
-				h, ok = d.Header, true
-			}
-			return h, ok
-		},
+		Self: n.id, Key: keys[n.i], Chain: n.chain, Ctl: n.ctl, Record: n.w.town.record(n.dir), At: n.at, HeaderAt: n.headerAt,
 		Alive: func(id rooms.NodeID) bool { return n.hears(n.w.byID[id]) },
 	}
 }
@@ -202,18 +196,6 @@ func (n *node) settleDoubts() {
 	}
 }
 
-// replay returns the chain as the disk has it, up to a height.
-func (n *node) replay(height uint64) *rooms.Chain {
-	c := n.w.genesis()
-	for i := range n.log[:min(height, uint64(len(n.log)))] {
-		if _, err := c.Accept(&n.log[i], n.w.view(n.log[i].Header.Dir), n.w.verify); err != nil {
-			n.w.fail(err)
-			break
-		}
-	}
-	return c
-}
-
 // drop forgets the controller; what it has under way is stored first, since a product's write cannot be overtaken.
 func (n *node) drop() {
 	if rd := n.flight; rd != nil {
@@ -227,7 +209,7 @@ func (n *node) drop() {
 // load reads the chain from the disk, in the newest epoch that is known here, and cuts off what is not in it.
 func (n *node) load() {
 	for {
-		n.chain = n.replay(uint64(len(n.log)))
+		n.chain = n.replay(n.log.top())
 		n.chain.Learn(n.w.view(n.dir))
 		n.settleDoubts()
 		start, over := n.chain.Overrun()
@@ -236,7 +218,7 @@ func (n *node) load() {
 		}
 		to := min(start, n.chain.Height-1)
 		n.w.tr.say(n.w.now, "node %d goes back from height %d to %d", n.i, n.chain.Height, to)
-		n.log = n.log[:to:to]
+		n.log = n.log.upto(to)
 		n.w.st.back++
 	}
 }
@@ -255,7 +237,7 @@ func (n *node) goBack() (turned bool) {
 // recount makes the client's memory fit a log that got shorter.
 func (n *node) recount() {
 	n.counted = n.chain.Machine.Base().Counters[n.id]
-	n.ackedAt = len(n.log)
+	n.ackedAt = n.log.top()
 	next := n.counted + 1
 	lowest := next
 	for i, s := range n.outbox {

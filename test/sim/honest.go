@@ -12,20 +12,30 @@ import (
 // planLies decides whether, and how, one controller is dishonest. It draws from a source of its own.
 func (w *world) planLies() {
 	rng := rand.New(rand.NewPCG(w.seed, 0x5ab0))
-	name := w.force
+	name := w.force.lies
 	switch {
 	case name == "none", name == "" && w.seed%4 != 1:
 		return
 	case name == "" || name == "any":
-		name = classes[rng.IntN(len(classes))].name
+		name = general[rng.IntN(len(general))].name
+		if w.plan.ticks.asked() && rng.IntN(2) == 0 {
+			name = tickClasses[rng.IntN(len(tickClasses))].name
+		}
 	}
 	p := &w.plan
-	p.lies, p.liar, p.misled = name, rng.IntN(4), classes[classOf(name)].misleads
+	p.lies, p.liar = name, rng.IntN(4)
+	c := p.class()
+	if p.misled = c.misleads; c.steady {
+		p.ticks = c.ticks
+	}
 	p.nodes, p.stages = 5, [][]int{{0, 1, 2, 3}}
 	p.amnesia, p.forget = false, false
 	p.crashEvery = max(p.crashEvery, min(p.crashEvery, 1)*1200)
 	p.wishes += 40
 }
+
+// class is the kind of the schedule's dishonest controller.
+func (p *plan) class() *class { return &classes[classOf(p.lies)] }
 
 // honest returns the nodes whose word counts and that are not gone for ever.
 func (w *world) honest() []*node {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"slices"
 	"sync"
 	"time"
 )
@@ -16,9 +17,10 @@ func main() {
 	limit := flag.Duration("for", 0, "stop starting schedules after this time (0: run all)")
 	verbose := flag.Bool("v", false, "print what happens, for a single schedule")
 	lies := flag.String("saboteur", "", "class of the dishonest controller in every schedule: "+names()+"; any, none; empty: the seed decides (1 in 4)")
+	ticks := flag.String("ticks", "", "always, never: whether rooms ask for ticks; empty: the seed decides (1 in 4)")
 	tier := flag.String("tier", "pure", "pure: rooms/order alone; net: whole nodes over real libp2p in virtual time, half a minute a schedule")
 	flag.Parse()
-	if flag.NArg() > 0 || !known(*lies) || *runs < 1 || *workers < 1 || *tier != "pure" && *tier != "net" && *tier != oneNet {
+	if flag.NArg() > 0 || !known(*lies) || !slices.Contains([]string{"", "always", "never"}, *ticks) || *runs < 1 || *workers < 1 || *tier != "pure" && *tier != "net" && *tier != oneNet {
 		flag.Usage()
 		os.Exit(2)
 	}
@@ -35,7 +37,7 @@ func main() {
 		}
 		return
 	}
-	s := many(*seed, *runs, *workers, *limit, *lies, *verbose)
+	s := many(*seed, *runs, *workers, *limit, forced{*lies, *ticks}, *verbose)
 	for _, f := range s.failures {
 		fmt.Printf("FAIL seed %d: %v\n", f.seed, f.err)
 	}
@@ -73,7 +75,7 @@ func (s summary) String() string {
 }
 
 // many runs schedules on several cores.
-func many(seed uint64, runs, workers int, limit time.Duration, lies string, verbose bool) summary {
+func many(seed uint64, runs, workers int, limit time.Duration, force forced, verbose bool) summary {
 	start := time.Now()
 	out := summary{first: seed}
 	var mu sync.Mutex
@@ -90,7 +92,7 @@ func many(seed uint64, runs, workers int, limit time.Duration, lies string, verb
 				if stop {
 					return
 				}
-				res := run(n, lies, verbose && runs == 1)
+				res := run(n, force, verbose && runs == 1)
 				mu.Lock()
 				out.runs++
 				out.stats.add(res.stats)

@@ -35,21 +35,23 @@ type node struct {
 
 	// On disk.
 	disk   *order.Restored
-	log    []rooms.Decision
+	log    records
 	signed map[place]rooms.Hash // every promise ever made durable
 	ended  uint64               // the newest epoch in which it promised, durably, to sign nothing more
 	stated uint64               // the newest epoch at whose end it gave a statement
 
 	// In memory.
-	chain  *rooms.Chain     // certified; len(log)+len(staged) high
-	staged []rooms.Decision // learned, not durable
+	chain    *rooms.Chain // certified; as high as held
+	newer    []records    // the log after each write that is not durable yet: a crash leaves one of them, or the log
+	unpacked bool         // ticks came since the last checkpoint
+	beatAt   int64        // ms of its clock, for which the room's next tick is set; 0: it is not
 
 	hint     rooms.NodeID // who seems to lead
 	pulling  bool
 	outbox   []*wish
 	nextSend int64
 	counted  uint64 // own requests that took their counter, in those
-	ackedAt  int    // decisions of the log that have been looked through
+	ackedAt  uint64 // height up to which the log has been looked through
 }
 
 func newNode(w *world, i int) *node {
@@ -116,7 +118,7 @@ func (n *node) start() {
 	cfg := order.Config{
 		Self: n.id, Key: keys[n.i], Chain: chain, Verify: n.w.verify, CheckSignature: n.w.checkSig, PayloadHash: n.payload,
 		Restored: n.disk.Clone(), Incarnation: uint64(n.w.now) + 1, Founding: slices.Contains(n.w.town.records[0].rec.Controllers, n.id), Voters: n.w.town.records[0].rec.Controllers,
-		Keep: n.w.plan.keep, HeartbeatTicks: 1, ElectionTicks: 6, Rand: n.w.rng.IntN, Ledger: n.ledger, Tamper: n.liar.tamper(),
+		Keep: n.w.plan.keep, HeartbeatTicks: 1, ElectionTicks: 6, Rand: n.w.rng.IntN, Ledger: n.ledger, Tamper: n.liar.tamper(), Pace: n.liar.pace(),
 	}
 	if chain.Epoch > 1 {
 		cfg.Start, _ = chain.Started(dir)
@@ -167,26 +169,6 @@ func (n *node) reaches(v uint64) {
 	}
 }
 
-func (n *node) payload(height uint64) (rooms.Hash, bool) {
-	d := n.at(height)
-	if d == nil {
-		return rooms.Hash{}, false
-	}
-	return d.Header.Payload, true
-}
-
-// at returns the certified decision at a height.
-func (n *node) at(height uint64) *rooms.Decision {
-	switch i := int(height) - 1; {
-	case i < 0 || i >= len(n.log)+len(n.staged):
-		return nil
-	case i < len(n.log):
-		return &n.log[i]
-	default:
-		return &n.staged[i-len(n.log)]
-	}
-}
-
 // pump does what the controller wants done: it stores one Ready at a time.
 func (n *node) pump() {
 	for n.ctl != nil && !n.storing && n.w.err == nil {
@@ -230,6 +212,7 @@ func (n *node) pump() {
 			}
 		})
 	}
+	n.setBeat()
 }
 
 // write makes the records and decisions of a Ready durable.
@@ -249,15 +232,15 @@ func (n *node) write(rd *order.Ready) {
 	for i := range rd.Decisions {
 		d := &rd.Decisions[i]
 		if d.Header.Height <= n.chain.Height {
-			if n.at(d.Header.Height).Header.Hash() != d.Header.Hash() {
+			if h, _ := n.headerAt(d.Header.Height); h != d.Header {
 				n.w.fail(fmt.Errorf("node %d: two decisions at height %d", n.i, d.Header.Height))
 			}
 			continue
 		}
-		n.accept(d)
+		n.accept(n, d)
 	}
 	n.flush()
-	n.disk.Certified(uint64(len(n.log)))
+	n.disk.Certified(n.log.top())
 }
 
 // promises keeps what a node promised, durably, and checks that it goes together.
@@ -297,13 +280,18 @@ func (n *node) stored(rd *order.Ready) {
 	}
 }
 
-// accept takes a certified decision into memory.
-func (n *node) accept(d *rooms.Decision) bool {
+// accept takes a certified decision into memory, which this node's controller has certified, or another node gave.
+func (n *node) accept(from *node, d *rooms.Decision) bool {
 	if d.Header.Dir > n.dir {
 		return false // no replica applies what it cannot judge
 	}
 	if err := n.chain.CheckBy(d, n.w.checkSig); err != nil {
-		if !n.excused(d, err) {
+		switch {
+		case n.excused(d, err):
+		case from.liar != nil && from != n:
+			n.w.tr.say(n.w.now, "node %d refuses what node %d gives it: %v", n.i, from.i, err)
+			n.w.st.refused++
+		default:
 			n.w.fail(fmt.Errorf("node %d: %w", n.i, err))
 		}
 		return false
@@ -316,12 +304,17 @@ func (n *node) accept(d *rooms.Decision) bool {
 		}
 	}
 	epoch := n.chain.Epoch
+	d = d.Above(n.chain.Height)
 	if _, err := n.chain.Accept(d, n.w.view(d.Header.Dir), n.w.verify); err != nil {
 		n.w.fail(fmt.Errorf("node %d: %w", n.i, err))
 		return false
 	}
-	n.staged = append(n.staged, *d)
+	n.keep(d)
+	for _, h := range d.TickHeaders() {
+		n.w.certifyTick(n, &h)
+	}
 	n.w.certify(n, d, hash)
+	n.liar.sees(d)
 	if n.chain.Epoch != epoch {
 		n.turned()
 	}
@@ -345,12 +338,17 @@ func (w *world) certify(n *node, d *rooms.Decision, hash rooms.Hash) {
 	case seen:
 	case at.height > 1 && !w.known[d.Header.Prev]:
 		w.fail(fmt.Errorf("node %d: height %d before the one below", n.i, at.height))
+	case d.Header.Time > epochStart+w.now+aheadMS:
+		w.fail(fmt.Errorf("node %d: the room's time is %d s ahead at height %d", n.i, (d.Header.Time-epochStart-w.now)/1000, at.height))
 	default:
 		w.certified[at], w.known[hash] = hash, true
 		w.st.decisions++
 		w.tr.add(w.now, 'd', n.i, int(at.height)-1, hash[:])
 		w.tr.say(w.now, "height %d of epoch %d certified, first at node %d: %d requests of term %d", at.height, at.epoch, n.i, len(d.Batch.Requests), d.Batch.Term)
-		if d.Batch.Requests[0].Op == rooms.OpReconfigure && d.Verdicts[0] == 0 {
+		if d.IsTick() {
+			w.ticks[hash] = true
+			w.st.ticks++
+		} else if d.Batch.Requests[0].Op == rooms.OpReconfigure && d.Verdicts[0] == 0 {
 			w.st.reconfigurations++
 			if w.plan.onChange && !n.apart {
 				witness := &rooms.Witness{Room: w.room, Decision: rooms.Marshal(d)}
@@ -366,16 +364,6 @@ func (w *world) certify(n *node, d *rooms.Decision, hash rooms.Hash) {
 	}
 }
 
-// flush makes what was learned durable.
-func (n *node) flush() {
-	if len(n.staged) == 0 {
-		return
-	}
-	n.log = append(n.log, n.staged...)
-	n.staged = nil
-	n.acknowledge()
-}
-
 // feed tells the controller what the replica knows and it does not.
 func (n *node) feed() {
 	for n.ctl != nil {
@@ -383,7 +371,7 @@ func (n *node) feed() {
 		if s.Broken != nil || s.Certified >= n.chain.Height {
 			return
 		}
-		if n.ctl.Certified(n.at(s.Certified+1)) != nil {
+		if d := rooms.Covering(n.held(), s.Certified+1); d == nil || n.ctl.Certified(d) != nil {
 			return
 		}
 	}
@@ -407,10 +395,7 @@ func (n *node) pull(from *node) {
 			dir := from.dir
 			n.w.send(from, n, 8, func() { n.reaches(dir) })
 		}
-		var ds []*rooms.Decision
-		for h := want; h <= uint64(len(from.log)) && len(ds) < 16 && !from.liar.keeps(); h++ {
-			ds = append(ds, &from.log[h-1])
-		}
+		ds := from.serves(want)
 		if len(ds) == 0 {
 			return
 		}
@@ -418,13 +403,16 @@ func (n *node) pull(from *node) {
 			n.pulling = false
 			taken := 0
 			for _, d := range ds {
-				if d.Header.Height != n.chain.Height+1 {
+				if d.Header.Height <= n.chain.Height || d.Low() > n.chain.Height+1 {
 					continue
 				}
-				if !n.accept(d) {
+				if !n.accept(from, d) {
 					break
 				}
 				taken++
+				if d.Ticks != nil {
+					n.w.st.unpacked++
+				}
 			}
 			if taken > 0 {
 				n.w.st.catchUps++
@@ -475,10 +463,11 @@ func (n *node) crash() {
 	n.ledger = order.NewLedger()
 	n.end = endings{stall: order.Stall{Patience: n.end.stall.Patience}}
 	n.life++
-	if len(n.staged) > 0 || len(w.town.epochs()) > 0 {
-		n.staged = nil
-		n.chain = n.replay(uint64(len(n.log)))
+	if lost := len(n.newer) > 0; lost || len(w.town.epochs()) > 0 {
+		n.loseWrites()
+		n.chain = n.replay(n.log.top())
 	}
+	n.unpacked = false
 	if w.plan.amnesia {
 		n.loseSynced()
 	}

@@ -23,10 +23,19 @@ type class struct {
 	mute      bool                                                     // it sends nothing
 	impatient bool                                                     // epochs begin all the time
 	states    func(l *liar, sc *order.Scene, to *node, account string) // what it states at the end of an epoch, instead of the truth; it signs on
+
+	steady bool                                                    // it is about ticks: people say all that they have to say while there are faults, then there is nothing but ticks
+	ticks  ticking                                                 // of a steady one: what the room asks for
+	pace   func(every int64) int64                                 // ms between the ticks it makes, where the room asks for one in that many
+	beat   func(l *liar, b *rooms.Batch)                           // what it makes of a tick
+	serves func(l *liar, list []*rooms.Decision) []*rooms.Decision // what it gives who asks for a part of the log, instead of that
 }
 
-// classes are all of them, in the order in which seeds choose.
-var classes = []class{
+// classes are all of them.
+var classes = slices.Concat(general, tickClasses)
+
+// general are those that need no ticks, in the order in which seeds choose.
+var general = []class{
 	{name: "forged", batch: func(l *liar, b *rooms.Batch) {
 		r := b.Requests[0]
 		r.Body = rooms.Marshal(&rooms.Subject{Text: "not what was signed"})
@@ -208,16 +217,17 @@ type liar struct {
 	rng   *rand.Rand // of its own: what it draws changes nobody else's chances
 	does  class
 	old   *rooms.Request
-	lives map[rooms.NodeID]uint64       // incarnations of the others, as last heard
-	terms map[rooms.NodeID]uint64       // their terms
-	asked map[rooms.NodeID]uint64       // terms for which they asked for its vote
-	given map[rooms.NodeID]*raftMessage // the last entries they sent
+	lives map[rooms.NodeID]uint64        // incarnations of the others, as last heard
+	terms map[rooms.NodeID]uint64        // their terms
+	asked map[rooms.NodeID]uint64        // terms for which they asked for its vote
+	given map[rooms.NodeID]*raftMessage  // the last entries they sent
+	whole map[rooms.Hash]*rooms.Decision // of the log, by header
 }
 
 func newLiar(n *node, name string) *liar {
 	return &liar{
 		n: n, rng: rand.New(rand.NewPCG(n.w.seed, 0x11a5)), does: classes[classOf(name)], lives: map[rooms.NodeID]uint64{}, terms: map[rooms.NodeID]uint64{},
-		asked: map[rooms.NodeID]uint64{}, given: map[rooms.NodeID]*raftMessage{},
+		asked: map[rooms.NodeID]uint64{}, given: map[rooms.NodeID]*raftMessage{}, whole: map[rooms.Hash]*rooms.Decision{},
 	}
 }
 
@@ -231,10 +241,17 @@ func (l *liar) noise(n int) []byte {
 
 // tamper is the hook for a controller's batches.
 func (l *liar) tamper() func(*rooms.Batch) {
-	if l == nil || l.does.batch == nil {
+	if l == nil {
 		return nil
 	}
-	return func(b *rooms.Batch) { l.does.batch(l, b) }
+	return func(b *rooms.Batch) {
+		switch does := l.does.batch; {
+		case len(b.Requests) == 0 && l.does.beat != nil:
+			l.does.beat(l, b)
+		case len(b.Requests) > 0 && does != nil:
+			does(l, b)
+		}
+	}
 }
 
 // directory is the version that its controller is told of.

@@ -9,7 +9,7 @@ import (
 // TestSchedules runs a hundred schedules and makes sure that they exercise what they are for; then more, for half a minute at most: with the race
 // detector they take five times as long. test/run has `go run ./test/sim` do ten thousand.
 func TestSchedules(t *testing.T) {
-	s := many(1, 100, runtime.GOMAXPROCS(0), 0, "", false)
+	s := many(1, 100, runtime.GOMAXPROCS(0), 0, forced{}, false)
 	failed := s.failures
 	for _, c := range []struct {
 		what string
@@ -19,13 +19,14 @@ func TestSchedules(t *testing.T) {
 		{"losses of raft state", s.stats.forgotten}, {"lost messages", s.stats.lost}, {"doubled messages", s.stats.doubled}, {"changes of leader", s.stats.takeovers}, {"reconfigurations", s.stats.reconfigurations},
 		{"snapshot marks", s.stats.snapshots}, {"catch-ups", s.stats.catchUps}, {"epochs", s.stats.epochs}, {"statements", s.stats.statements}, {"headers carried over", s.stats.carried},
 		{"recoveries", s.stats.recovered}, {"nodes that went back", s.stats.back},
+		{"ticks", s.stats.ticks}, {"packs of ticks", s.stats.packs}, {"packs taken from others", s.stats.unpacked},
 	} {
 		if c.n == 0 {
 			t.Errorf("no %s in 100 schedules", c.what)
 		}
 	}
 	if !testing.Short() {
-		more := many(101, 300, runtime.GOMAXPROCS(0), 30*time.Second, "", false)
+		more := many(101, 300, runtime.GOMAXPROCS(0), 30*time.Second, forced{}, false)
 		t.Log(more)
 		failed = append(failed, more.failures...)
 	}
@@ -37,7 +38,7 @@ func TestSchedules(t *testing.T) {
 // TestSameSeedSameStory runs seeds twice: whatever is not decided by the seed would show in the digest of all messages, writes and decisions.
 func TestSameSeedSameStory(t *testing.T) {
 	for seed := uint64(1); seed <= 15; seed++ {
-		a, b := run(seed, "", false), run(seed, "", false)
+		a, b := run(seed, forced{}, false), run(seed, forced{}, false)
 		if a.trace != b.trace || a.stats != b.stats {
 			t.Errorf("seed %d tells two stories: %x and %x", seed, a.trace[:8], b.trace[:8])
 		}
@@ -51,7 +52,7 @@ func TestSameSeedSameStory(t *testing.T) {
 // of controllers that the directory had seen, 21217 a leader whose log a traitor had spoiled before, 22116 a snapshot mark amid the entries of one message.
 func TestSeedsThatFailedOnce(t *testing.T) {
 	for _, seed := range []uint64{113, 188, 1344, 1962, 3576, 3770, 6617, 7076, 7544, 8702, 11720, 21217, 22116} {
-		if s := many(seed, 1, 1, 0, "", false); len(s.failures) > 0 {
+		if s := many(seed, 1, 1, 0, forced{ticks: "never"}, false); len(s.failures) > 0 {
 			t.Errorf("seed %d: %v", seed, s.failures[0].err)
 		}
 	}
@@ -70,23 +71,26 @@ func TestSaboteurs(t *testing.T) {
 		"statement-claims":   "nobody knows what it has really signed",
 		"statement-two":      "the same",
 		"statement-hides":    "the same",
+		"tick-slow":          "a slow line looks like that",
+		"pack-own":           "each part of what it gives is certified",
 	}
 	for _, c := range classes {
 		t.Run(c.name, func(t *testing.T) {
 			runs := 3
-			if c.name == "reordered" {
-				runs = 12 // it takes batches of more than one request
+			switch c.name {
+			case "reordered", "pack-wrong", "pack-own":
+				runs = 12 // it takes batches of more than one request, or somebody who asks for just that part of the log
 			}
 			_, hidden := unseen[c.name]
 			for seed, noticed := uint64(9_000), hidden; ; seed += uint64(runs) {
-				s := many(seed, runs, runtime.GOMAXPROCS(0), 0, c.name, false)
+				s := many(seed, runs, runtime.GOMAXPROCS(0), 0, forced{lies: c.name}, false)
 				for _, f := range s.failures {
 					t.Errorf("seed %d: %v", f.seed, f.err)
 				}
 				if s.stats.saboteurs != runs {
 					t.Errorf("%d saboteurs in %d schedules", s.stats.saboteurs, runs)
 				}
-				if noticed = noticed || s.stats.noticed > 0; noticed {
+				if noticed = noticed || s.stats.noticed+s.stats.refused > 0; noticed {
 					return
 				}
 				if seed > 9_000+3*uint64(runs) {

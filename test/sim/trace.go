@@ -40,6 +40,7 @@ func (t *trace) sum() [32]byte { return [32]byte(t.h.Sum(nil)) }
 type stats struct {
 	acked, decisions, crashes, cuts, partitions, restarts, catchUps, snapshots, takeovers, reconfigurations, lost, doubled, forgotten, broken, saboteurs, noticed, replaced int
 	epochs, statements, proposals, carried, unclear, below, recovered, back, forgone                                                                                        int // see String
+	ticks, packs, unpacked, refused                                                                                                                                         int
 }
 
 func (s *stats) add(o stats) {
@@ -69,12 +70,17 @@ func (s *stats) add(o stats) {
 	s.recovered += o.recovered
 	s.back += o.back
 	s.forgone += o.forgone
+	s.ticks += o.ticks
+	s.packs += o.packs
+	s.unpacked += o.unpacked
+	s.refused += o.refused
 }
 
 func (s stats) String() string {
 	return fmt.Sprintf("%d acknowledged in %d decisions, %d crashes (%d lost a write), %d losses of raft state, %d controllers stopped by lying disks, %d partitions, %d lost and %d doubled messages, "+
-		"%d changes of leader, %d reconfigurations, %d snapshot marks, %d catch-ups, %d saboteurs (%d noticed, %d replaced), "+
+		"%d changes of leader, %d reconfigurations, %d snapshot marks, %d catch-ups, %d saboteurs (%d noticed, %d replaced; %d decisions of theirs refused), "+
+		"%d ticks (%d packs of them made, %d taken from others), "+
 		"%d epochs (%d by people, %d of them from unclear statements, %d below what the directory had witnessed; %d statements, %d proposals, %d headers carried over; %d times a node went back, %d acknowledgements that only lost nodes held)",
 		s.acked, s.decisions, s.crashes, s.cuts, s.forgotten, s.broken, s.partitions, s.lost, s.doubled, s.takeovers, s.reconfigurations, s.snapshots, s.catchUps,
-		s.saboteurs, s.noticed, s.replaced, s.epochs, s.recovered, s.unclear, s.below, s.statements, s.proposals, s.carried, s.back, s.forgone)
+		s.saboteurs, s.noticed, s.replaced, s.refused, s.ticks, s.packs, s.unpacked, s.epochs, s.recovered, s.unclear, s.below, s.statements, s.proposals, s.carried, s.back, s.forgone)
 }

@@ -19,6 +19,7 @@ const (
 	chaosMS    = 8_000  // how long faults go on
 	healMS     = 60_000 // within which all must be done and at rest
 	peopleMS   = 90_000 // more where people may have to decide
+	aheadMS    = 31_000 // that a leader can take the room's time ahead: what its clock may be off, and the others' are
 	epochStart = 1_700_000_000_000
 )
 
@@ -67,12 +68,13 @@ type plan struct {
 	onChange   bool // or as soon as one node has seen a change of them certified: the directory is told of it, the others may not have it yet
 	fates      []fate
 	luck       []int // in which order they are
+	ticks      ticking
 }
 
 // world is one schedule.
 type world struct {
 	seed   uint64
-	force  string // class of saboteur, as in run
+	force  forced
 	rng    *rand.Rand
 	plan   plan
 	tr     *trace
@@ -97,6 +99,11 @@ type world struct {
 	wishes    []*wish
 	leads     map[place]int // who led which term of which epoch
 
+	ticks    map[rooms.Hash]bool // of certified, those that were ordered without a request
+	ticksRng *rand.Rand
+	wish     *wish // the last one that the room ask for ticks, or for none
+	wishedAt int64
+
 	growing    bool  // the next set of controllers is being worked at
 	recoverAt  int64 // when the manager may take the lost ones for gone; 0: none are lost
 	recovering bool
@@ -120,14 +127,18 @@ type result struct {
 	err   error
 }
 
+// forced is what the seed does not decide.
+type forced struct {
+	lies  string // class of the saboteur; any: one of them; none: nobody lies; empty: the seed decides
+	ticks string // always, never: whether the room asks for ticks; empty: the seed decides
+}
+
 // run plays the schedule of a seed.
-//
-// lies forces a saboteur's class, "": the seed decides, none: nobody lies.
-func run(seed uint64, lies string, verbose bool) result {
+func run(seed uint64, force forced, verbose bool) result {
 	w := &world{
 		seed: seed, rng: rand.New(rand.NewPCG(seed, 0x5eed)), tr: newTrace(verbose), certified: map[place]rooms.Hash{}, known: map[rooms.Hash]bool{},
 		byID: map[rooms.NodeID]*node{}, cut: map[[2]int]bool{}, goodReq: map[rooms.Hash]bool{}, goodSig: map[sigKey]bool{},
-		goodCert: map[rooms.Hash]bool{}, force: lies, leads: map[place]int{},
+		goodCert: map[rooms.Hash]bool{}, force: force, leads: map[place]int{}, ticks: map[rooms.Hash]bool{},
 	}
 	w.makePlan()
 	w.found()
@@ -175,6 +186,7 @@ func (w *world) makePlan() {
 	if p.amnesia = w.rng.IntN(8) == 0; p.amnesia {
 		p.crashEvery, p.slowDisk, p.forget = 150, 3, false
 	}
+	w.planTicks()
 	w.planLies()
 	w.planWorst()
 	w.planPatience()
@@ -236,6 +248,9 @@ func (w *world) found() {
 	if w.plan.forget {
 		w.after(int64(w.rng.IntN(2000)), w.forgets)
 	}
+	if w.plan.ticks.asked() {
+		w.after(w.plan.ticks.from, w.tendTicks)
+	}
 	w.growing = true
 	w.after(200, w.grow)
 	w.after(chaosMS, w.heal)
@@ -250,7 +265,7 @@ func (w *world) planPatience() {
 	rng := rand.New(rand.NewPCG(w.seed, 0xe90c))
 	p := &w.plan
 	p.patience = []int{0, 0, 2500, 700}[rng.IntN(4)]
-	if p.lies != "" && classes[classOf(p.lies)].impatient {
+	if p.lies != "" && p.class().impatient {
 		p.patience = 700
 	}
 }
@@ -310,13 +325,16 @@ func (w *world) quiet() bool {
 			return false
 		}
 	}
+	if w.now < w.plan.ticks.to || w.plan.ticks.asked() && !w.settledTicks(0) {
+		return false
+	}
 	if w.stage < len(w.plan.stages)-1 || w.recovering || w.recoverAt > 0 && !w.recovered {
 		return false
 	}
 	settled := false
 	nodes := w.honest()
 	for _, n := range nodes {
-		if !n.up || n.apart || n.storing || n.chain.Head != nodes[0].chain.Head || n.chain.Epoch != w.town.now().Epoch() || n.chain.Unbegun() || len(n.staged) > 0 {
+		if !n.up || n.apart || n.storing || n.chain.Head != nodes[0].chain.Head || n.chain.Epoch != w.town.now().Epoch() || n.chain.Unbegun() || len(n.newer) > 0 {
 			return false
 		}
 		if n.ctl != nil {
