@@ -22,7 +22,7 @@ func Default(dataDir string) Config {
 			},
 			Bootstrap: []string{},
 			MDNS:      true,
-			Heartbeat: Duration{250 * time.Millisecond},
+			Heartbeat: Duration{200 * time.Millisecond},
 		},
 		IRC: IRC{
 			Listen:          []string{"127.0.0.1:6667"},

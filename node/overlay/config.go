@@ -47,7 +47,7 @@ const (
 
 // Times. The ones of liveness follow from Config.Heartbeat.
 const (
-	defaultHeartbeat = 250 * time.Millisecond
+	defaultHeartbeat = 200 * time.Millisecond
 	maxHeartbeat     = 10 * time.Second // that a peer may have: the longer, the later its death is noticed
 	maxPace          = 2 * time.Second  // between heartbeats on a link that nobody uses
 	busyFor          = 5 * time.Second  // a link is in use so long after a frame: those who follow a room are heard every 4 s
@@ -116,7 +116,7 @@ type Config struct {
 	// Validators own the DHT's namespaces. Nil: no value is accepted.
 	Validators map[string]Validator
 
-	Heartbeat   time.Duration // default 250 ms; something is sent at least so often on each link that is in use, see pace.go
+	Heartbeat   time.Duration // default 200 ms; something is sent at least so often on each link that is in use, see pace.go
 	DownAfter   int           // default 4: heartbeats missed until a peer is down
 	LostGrace   time.Duration // default 200 ms: a broken connection that comes back within this is no outage
 	QueueFrames int           // default 4096: frames waiting per peer

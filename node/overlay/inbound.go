@@ -131,7 +131,7 @@ func (p *peerLink) retire(keep network.Conn, out network.Stream) {
 	if out != nil && out.Conn() != keep {
 		_ = out.Reset()
 	}
-	for _, c := range p.o.h.Network().ConnsToPeer(p.pid) {
+	for _, c := range p.conns() {
 		if c != keep && c.Stat().Opened.Before(keep.Stat().Opened) {
 			p.o.spawn(func() { _ = c.Close() })
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"slices"
 	"syscall"
 	"time"
 
@@ -19,7 +20,8 @@ const (
 )
 
 // knock asks the machine of a peer whose TCP connection broke whether anybody listens there any more. A refusal means that the process is gone, so
-// nobody need wait for the grace (Config.LostGrace) in which a connection that only broke would come back. It blocks for up to that.
+// nobody need wait for the grace (Config.LostGrace) in which a connection that only broke would come back. It blocks for up to that. Connections over UDP
+// that still seem to stand say nothing: they are not told.
 func (p *peerLink) knock(lost network.Conn) {
 	ctx, cancel := context.WithTimeout(p.ctx, p.o.cfg.LostGrace)
 	defer cancel()
@@ -32,7 +34,7 @@ func (p *peerLink) knock(lost network.Conn) {
 		c, err := d.DialContext(ctx, "tcp", addr)
 		if errors.Is(err, syscall.ECONNREFUSED) {
 			p.mu.Lock()
-			p.refused = !p.connected()
+			p.refused = !slices.ContainsFunc(p.conns(), overTCP)
 			p.mu.Unlock()
 			p.evaluate(time.Now())
 			return
@@ -46,7 +48,7 @@ func (p *peerLink) knock(lost network.Conn) {
 			return
 		case <-time.After(knockPause << i):
 		}
-		if p.connected() {
+		if slices.ContainsFunc(p.conns(), overTCP) {
 			return
 		}
 	}
@@ -55,11 +57,10 @@ func (p *peerLink) knock(lost network.Conn) {
 // door returns where the peer at the other end of a direct TCP connection listened: its end of the connection when this node made it, else the port
 // that the peer names, at the IP address from which it came. Another machine's refusal, behind another address, would mean nothing.
 func (p *peerLink) door(c network.Conn) (addr string, ok bool) {
-	remote := c.RemoteMultiaddr()
-	if relayed(remote) || overUDP(remote) {
+	if !overTCP(c) {
 		return "", false
 	}
-	at, err := manet.ToNetAddr(remote)
+	at, err := manet.ToNetAddr(c.RemoteMultiaddr())
 	tcp, isTCP := at.(*net.TCPAddr)
 	if err != nil || !isTCP {
 		return "", false

@@ -1,8 +1,14 @@
 package overlay
 
 import (
+	"net"
 	"testing"
 	"time"
+
+	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/peer"
+	ma "github.com/multiformats/go-multiaddr"
+	manet "github.com/multiformats/go-multiaddr/net"
 )
 
 // A peer whose machine refuses new connections is down at once: the time of grace is for connections that break and come back.
@@ -49,4 +55,46 @@ func TestAKnockAtAnEmptyHouseIsRefused(t *testing.T) {
 			a.waitPeer(b.id, false)
 		})
 	}
+}
+
+// brokenConn is a connection over TCP that this node had made, to a place where nobody listens any more.
+type brokenConn struct {
+	network.Conn
+	peer peer.ID
+	at   ma.Multiaddr
+}
+
+func (c *brokenConn) RemotePeer() peer.ID           { return c.peer }
+func (c *brokenConn) RemoteMultiaddr() ma.Multiaddr { return c.at }
+func (c *brokenConn) Stat() (s network.ConnStats) {
+	s.Direction = network.DirOutbound
+	return s
+}
+
+// One stream to a process that was killed was over TCP and the other one over QUIC, which seems to stand for half a minute yet.
+func TestAConnectionOverUDPDoesNotHideADeath(t *testing.T) {
+	r := members(1, 2)
+	patient := func(c *Config) {
+		c.Listen, c.LostGrace, c.DownAfter = onQUIC, 2*soon, int(2*soon/c.Heartbeat)
+	}
+	a, b := newNode(t, 1, r, patient), newNode(t, 2, r, patient)
+	a.dial(b)
+	a.waitPeer(b.id, true)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	at, err := manet.FromNetAddr(l.Addr())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	p := a.knownPeer(b.id)
+	p.mu.Lock()
+	p.in, p.inLost = nil, time.Now()
+	p.mu.Unlock()
+	a.onDisconnected(a.h.Network(), &brokenConn{peer: p.pid, at: at})
+	a.waitPeer(b.id, false)
 }

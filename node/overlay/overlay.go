@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -226,8 +227,8 @@ func (o *Overlay) onConnected(_ network.Network, c network.Conn) {
 func (o *Overlay) onDisconnected(n network.Network, c network.Conn) {
 	o.strangers.forget(c)
 	id, ok := nodeID(c.RemotePeer())
-	if !ok || n.Connectedness(c.RemotePeer()) == network.Connected {
-		return
+	if !ok || slices.ContainsFunc(n.ConnsToPeer(c.RemotePeer()), overTCP) {
+		return // what is over UDP may outlive the peer's process by half a minute
 	}
 	if p := o.knownPeer(id); p != nil {
 		p.poke(true)

@@ -166,6 +166,8 @@ func storedAddrs(b *addrBook) *[]ma.Multiaddr { return &b.stored }
 func rumourAddrs(b *addrBook) *[]ma.Multiaddr { return &b.rumour }
 
 // connected says whether libp2p has a direct or unlimited connection.
+func (p *peerLink) conns() []network.Conn { return p.o.h.Network().ConnsToPeer(p.pid) }
+
 func (p *peerLink) connected() bool {
 	return p.o.h.Network().Connectedness(p.pid) == network.Connected
 }

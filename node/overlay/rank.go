@@ -39,6 +39,11 @@ func relayed(a ma.Multiaddr) bool {
 	return err == nil
 }
 
+// overTCP reports whether the connection is one whose end the peer's machine tells of, when the process is gone.
+func overTCP(c network.Conn) bool {
+	return !relayed(c.RemoteMultiaddr()) && !overUDP(c.RemoteMultiaddr())
+}
+
 func overUDP(a ma.Multiaddr) bool {
 	_, err := a.ValueForProtocol(ma.P_UDP)
 	return err == nil

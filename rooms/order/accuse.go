@@ -71,7 +71,7 @@ func (c *Controller) tickAccuse() {
 	}
 }
 
-// agree counts the voters that complain of the leader now, this one included.
+// agree counts the voters that complain of the leader now, and this one.
 func (c *Controller) agree(lead rooms.NodeID) int {
 	n := 1
 	for _, m := range c.conf.Voters {

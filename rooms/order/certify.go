@@ -76,6 +76,15 @@ func (c *Controller) sign(s *step) {
 	}
 }
 
+// signFor gives a new leader what this node has signed and sent to the one before, and asks it for the certificates.
+func (c *Controller) signFor(lead rooms.NodeID) {
+	for _, s := range c.open {
+		if sig, ok := s.sigs[c.cfg.Self]; ok && s.cert == nil {
+			c.send(lead, &envelope{Sign: &signMessage{Height: s.header.Height, Header: s.hash, Sig: sig.Sig, Again: true}})
+		}
+	}
+}
+
 // onSign takes a controller's signature.
 func (c *Controller) onSign(from rooms.NodeID, m *signMessage) error {
 	switch {

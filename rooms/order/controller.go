@@ -86,6 +86,7 @@ type Controller struct {
 	heard   int // tick at which a leader was heard last
 	elapsed int // since a leader was heard, a vote was given or this node campaigned
 	pledged int // until this tick Campaign leaves it to the candidate that has this node's vote
+	splits  int // times that this node asked again for votes which another one asked for too, since it began to want to lead
 	timeout int
 
 	// The leader's queue.
@@ -186,6 +187,7 @@ func (c *Controller) Tick(nowMS int64) {
 		// Raft's own timer draws from crypto/rand. Its clock goes on, the decision to campaign is made here.
 		c.rn.TickQuiesced()
 		if c.elapsed++; c.elapsed >= c.timeout {
+			c.splits = 0
 			c.canvass()
 		}
 	}
@@ -227,6 +229,7 @@ func (c *Controller) stand(nowMS int64, ask func()) bool {
 	if c.ticks < c.pledged {
 		return false
 	}
+	c.splits = 0
 	ask()
 	return true
 }

@@ -26,6 +26,8 @@ func KindOf(data []byte) string {
 		return "cert"
 	case e.Ask != nil:
 		return "ask"
+	case e.Accuse != nil:
+		return "accuse"
 	}
 	return "other"
 }

@@ -103,7 +103,7 @@ func (c *Controller) afterStep(from rooms.NodeID, t pb.MessageType, before raft.
 		return
 	}
 	c.note(from, TermRaised, fmt.Sprintf("from %d to %d", before.GetTerm(), st.GetTerm()))
-	if before.RaftState == raft.StateLeader && st.RaftState == raft.StateFollower {
+	if before.RaftState == raft.StateLeader && st.RaftState == raft.StateFollower && c.agree(c.cfg.Self) == 1 {
 		c.campaign() // nobody else wants to lead: do not let the room wait for a time-out
 	}
 }

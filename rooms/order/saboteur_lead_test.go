@@ -159,6 +159,7 @@ func TestDeposedCheatDoesNotLeadAgain(t *testing.T) {
 	bothWays(t, order.Switches{Shun: true}, func(tr *trial, off bool) {
 		tr.crown()
 		tr.shape = func(b *rooms.Batch) { b.Requests = append(slices.Clone(b.Requests), rooms.Request{Room: tr.room}) }
+		tr.drop = func(p packet) bool { return p.to == tr.cheat.id && order.KindOf(p.data) == "accuse" } // an honest one would not try
 		tr.talk(30)
 		tr.shape = nil
 		again := false

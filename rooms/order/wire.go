@@ -276,10 +276,16 @@ func (c *Controller) onRaft(from rooms.NodeID, r *raftMessage) error {
 			if c.lost == from && c.ticks-c.lostAt >= c.deaf() { // what was on its way when it was lost is no sign of life
 				c.lost = rooms.NodeID{}
 			}
+			if before.Lead != id || before.GetTerm() != r.Term {
+				c.signFor(from)
+			}
 		}
 	case pb.MsgVote, pb.MsgPreVote:
 		if st.GetVote() == id && (before.GetVote() != id || st.GetTerm() > before.GetTerm()) {
 			c.elapsed, c.pledged = 0, c.ticks+c.cfg.ElectionTicks/2
+		}
+		if m.GetType() == pb.MsgVote {
+			c.splitVote(id, r, before)
 		}
 		c.tellCommit(from)
 	}

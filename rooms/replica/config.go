@@ -100,6 +100,7 @@ const (
 	frameCost       = 256             // bytes that a waiting frame takes beside its data
 	maxPending      = 1024            // wishes of this node in one room without a verdict; more are refused as busy
 	window          = 128             // of these, sent and not yet answered
+	maxSentAway     = 64              // nodes with wishes that are told when somebody leads; more ask again
 	pullCount       = 256             // decisions in one answer to a pull
 	pullBytes       = 2 << 20         // bytes of them: what a slow line carries in pullTime
 	pullStep        = 16              // decisions read from the disk at once for it

@@ -60,7 +60,18 @@ func (r *Replica) submitFrom(from rooms.NodeID, req *rooms.Request, data []byte)
 		}
 	default:
 		r.answerTo(from, answer{ID: req.ID(), Kind: a.Kind, Leader: a.Leader, Next: a.Expected})
+		if a.Kind == errs.Frozen && a.Leader.IsZero() && len(r.sentAway) < maxSentAway {
+			r.sentAway[from] = req.ID()
+		}
 	}
+}
+
+// callBack tells those who came with wishes while nobody led that somebody does: they need not wait until they try again.
+func (r *Replica) callBack() {
+	for to, id := range r.sentAway {
+		r.answerTo(to, answer{ID: id, Leader: r.leader})
+	}
+	clear(r.sentAway)
 }
 
 func (r *Replica) answerTo(to rooms.NodeID, a answer) {

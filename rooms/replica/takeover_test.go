@@ -31,6 +31,23 @@ func TestABackupThatCannotLeadDoesNotHoldUpTheNext(t *testing.T) {
 	})
 }
 
+// A node that controls nothing comes with its wish to a backup while nobody leads. It is told who does, and need not wait until it asks again by itself.
+func TestWhoWasSentAwayIsCalledBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, id := newWorld(t).four("lobby")
+		r := w.member(id)
+		lead := r.Status().Leader
+		w.lan.slow(20 * time.Millisecond)
+		w.do(r, "", "bob", &rooms.Say{Text: "all is well"})
+		w.kill(w.name(lead))
+		began := time.Now()
+		w.do(r, "", "bob", &rooms.Say{Text: "who leads?"})
+		if d := time.Since(began); d >= resendAfter {
+			t.Errorf("ordered %v after the leader's death", d)
+		}
+	})
+}
+
 // A backup that hears of the leader's death after another one has begun to campaign, and thus knows no leader any more, keeps its turn.
 func TestATurnIsKeptThoughTheLeaderIsForgotten(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -1,0 +1,115 @@
+package order_test
+
+import (
+	"fmt"
+	"testing"
+
+	"warren/rooms"
+	"warren/rooms/order"
+)
+
+// TestTwoWhoWantToLeadAtOnce: of four, one is dead, and its two or three heirs ask for votes in the same moment. All votes of the living are needed. One leads without
+// any time passing.
+func TestTwoWhoWantToLeadAtOnce(t *testing.T) {
+	for n := 2; n <= 3; n++ {
+		for first := range 3 {
+			t.Run(fmt.Sprintf("%d from %d on", n, first), func(t *testing.T) {
+				c := newCluster(t, 4, 4)
+				c.say(3)
+				dead := c.leader()
+				dead.ctl = nil
+				var heirs []*host
+				for _, h := range c.hosts {
+					if h != dead {
+						h.ctl.Lost(dead.id)
+						heirs = append(heirs, h)
+					}
+				}
+				for i := range n {
+					if !heirs[(first+i)%3].ctl.Campaign(c.now) {
+						t.Fatal("it does not campaign")
+					}
+				}
+				before := c.now
+				l := c.leader()
+				if c.now != before {
+					t.Errorf("somebody leads %d ms later", c.now-before)
+				}
+				if l.i != heirs[0].i && n == 3 {
+					t.Errorf("node %d leads", l.i)
+				}
+				c.say(2)
+				c.tick(5)
+				if got := c.same(); got != 5 {
+					t.Errorf("height %d", got)
+				}
+			})
+		}
+	}
+}
+
+// TestASplitVoteIsNotRepeatedForEver: a dishonest backup wants each vote that another one asks for.
+func TestASplitVoteIsNotRepeatedForEver(t *testing.T) {
+	const vote, preVote = 5, 17 // raft's numbers
+	c := newCluster(t, 4, 4)
+	c.say(3)
+	dead := c.leader()
+	dead.ctl = nil
+	var heirs []*host
+	for _, h := range c.hosts {
+		if h != dead {
+			h.ctl.Lost(dead.id)
+			heirs = append(heirs, h)
+		}
+	}
+	good, cheat := heirs[0], heirs[2]
+	wants := func(p packet) {
+		order.Alter(p.data, func(e *order.Envelope) {
+			if r := e.Raft; r != nil && (r.Type == vote || r.Type == preVote) {
+				r.From, r.To = cheat.ctl.Status().Self.Incarnation, good.ctl.Status().Self.Incarnation
+				if r.Type == preVote {
+					r.Type = preVote + 1 // granted
+				}
+				_ = good.ctl.Step(c.now, cheat.id, order.Encode(e))
+			}
+		})
+	}
+	c.drop = func(p packet) bool {
+		if p.from == good.id && p.to == cheat.id {
+			wants(p)
+		}
+		return p.from == cheat.id || p.to == cheat.id
+	}
+	before := good.ctl.Status().Term
+	good.ctl.Campaign(c.now)
+	c.deliver()
+	if n := good.ctl.Status().Term - before; n < 2 || n > 5 {
+		t.Errorf("%d terms were begun", n)
+	}
+}
+
+// TestANewLeaderIsGivenTheSignatures: what the dead one ordered last, and did not live to certify, is certified without any time passing.
+func TestANewLeaderIsGivenTheSignatures(t *testing.T) {
+	c := newCluster(t, 4, 4)
+	c.say(3)
+	dead := c.leader()
+	c.drop = func(p packet) bool { return p.to == dead.id && order.KindOf(p.data) == "sign" }
+	dead.ctl.Submit(c.now, c.request(0, "zero", &rooms.Say{Text: "committed, not certified"}))
+	c.deliver()
+	dead.ctl, c.drop = nil, nil
+	for _, h := range c.hosts {
+		if h != dead {
+			h.ctl.Lost(dead.id)
+		}
+	}
+	for _, h := range c.hosts {
+		if h != dead {
+			h.ctl.Campaign(c.now)
+			break
+		}
+	}
+	c.deliver()
+	if !c.allAt(4)() {
+		t.Error("not all have it")
+	}
+}
