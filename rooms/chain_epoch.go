@@ -73,14 +73,27 @@ func (c *Chain) settle(e *EpochRecord, by *Chain) bool {
 	if !ok || !c.doubts(e) {
 		return true
 	}
-	// Two certified headers at one height: whoever had the epoch begin there shows another history than the one that is certified here.
-	other := len(e.Carried) == 0 && by.Height == e.Start && by.Head != e.Head
-	if s.Manages(e.By, by.Time) && !other {
+	if e.rightful(s, by.Height, by.Time, by.Head) {
 		c.rightly = e.Epoch
 		return true
 	}
 	c.strike(e)
 	return false
+}
+
+// rightful reports whether the account that had the epoch made had the right to, by the room as it was at a height.
+func (e *EpochRecord) rightful(s *State, height uint64, time int64, head Hash) bool {
+	// Two certified headers at one height: whoever had the epoch begin there shows another history than the one that is certified here.
+	other := len(e.Carried) == 0 && height == e.Start && head != e.Head
+	return s.Manages(e.By, time) && !other
+}
+
+// passes reports whether a decision above the start of an epoch holds, as a tick, the height at which that is found to be none: on the way there the state does not
+// change. Without that, nobody who stands below could come by it once the ticks are packed. It is judged when the ticks are passed (turn).
+func (c *Chain) passes(e *EpochRecord, d *Decision) bool {
+	s, ok := c.Machine.(*State)
+	at, covered := d.HeaderAt(e.proven())
+	return ok && covered && c.Height < e.proven() && e.proven() < d.Header.Height && c.doubts(e) && !e.rightful(s, at.Height, at.Time, at.Hash())
 }
 
 // doubts reports whether an epoch was made by an account whose right is not judged yet.
@@ -263,7 +276,7 @@ func (c *Chain) checkEpoch(d *Decision) (controllers []NodeID, carried bool, err
 	if h.Epoch != c.Epoch || d.Batch.Epoch != h.Epoch {
 		return nil, false, ErrEpoch
 	}
-	if len(c.ahead) > 0 {
+	if len(c.ahead) > 0 && !c.passes(&c.ahead[0], d) {
 		e := &c.ahead[0]
 		if h.Height > e.Start {
 			return nil, false, fmt.Errorf("the room went on from height %d in epoch %d: %w", e.Start, e.Epoch, ErrEpoch)

@@ -248,3 +248,52 @@ func TestTheDirectoryHoldsNoTicks(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// TestPackedTicksPassAnEpochThatIsNone: an epoch that somebody without the right had begin amid ticks keeps nobody from what was decided above, also when no more is
+// left of those ticks than a later decision holds. One that was rightfully begun there does.
+func TestPackedTicksPassAnEpochThatIsNone(t *testing.T) {
+	for _, by := range []who{alice, bob} {
+		for start := uint64(2); start <= 4; start++ {
+			w := newEnding(t)
+			log := []Decision{*w.certified[0]}
+			c := newChainOf(w.directory().Rooms[w.room.Room])
+			run := func(b Batch) {
+				b.Epoch, b.Time, b.Dir = 1, w.now, w.dir.Height
+				h, v, _ := c.Run(&b, w.directory().Now(), VerifySignature)
+				log = append(log, Decision{Header: h, Batch: b, Verdicts: v, Cert: certify(h.Hash(), four...)})
+			}
+			if _, err := c.Accept(&log[0], w.directory().Now(), VerifySignature); err != nil {
+				t.Fatal(err)
+			}
+			for range 4 {
+				w.now += 50
+				run(Batch{})
+			}
+			run(Batch{Requests: []Request{w.request(c, alice, &Say{Text: "six"})}})
+			w.recover(t, by, w.stated("n1", &log[start-1]))
+			late := newChainOf(w.directory().Rooms[w.room.Room])
+			late.Learn(w.directory().Now())
+			if _, err := late.Accept(&log[0], w.directory().Now(), VerifySignature); err != nil {
+				t.Fatal(err)
+			}
+			packed := Pack(log)
+			err := late.Check(&packed[1])
+			if by == alice {
+				if !errors.Is(err, ErrEpoch) {
+					t.Errorf("a rightful epoch from height %d: %v", start, err)
+				}
+				continue
+			}
+			if err != nil {
+				t.Fatalf("an epoch from height %d that is none: %v", start, err)
+			}
+			bare := packed[1]
+			if bare.Cert = bare.Cert[:1]; late.Check(&bare) == nil {
+				t.Error("it needs no certificate")
+			}
+			if _, err := late.Accept(&packed[1], w.directory().Now(), VerifySignature); err != nil || late.Height != 6 || late.Epoch != 1 || len(late.Ahead()) > 0 {
+				t.Errorf("at height %d of epoch %d: %v", late.Height, late.Epoch, err)
+			}
+		}
+	}
+}
