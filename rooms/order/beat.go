@@ -13,7 +13,6 @@ import (
 const (
 	maxTicksUnderWay = MaxUnderWay / 2 // batches that are not certified yet when a tick is proposed: lines of 150 ms carry some per second, requests find room
 	tickWindow       = 10_000          // ms, over which a leader's ticks are counted, by its own times
-	tickGrace        = 1_000           // ms, after a room has ceased to ask for ticks: some are under way
 	tickPatience     = 5_000           // ms without any, until the leader is blamed
 )
 
@@ -24,7 +23,7 @@ type beat struct {
 	// What this node has seen of another leader's.
 	term  uint64
 	every int64 // ms between two, as the room asked when the last one was run
-	from  int64 // ms, the leader's: since when n are counted, or the room has asked for none
+	from  int64 // ms, the leader's: since when n are counted; where the room asks for none they are counted whatever the leader's clock says
 	n     int64
 	ranAt int64 // ms: when a batch was run last, or began to be waited for
 	led   rooms.NodeID
@@ -92,11 +91,8 @@ func (c *Controller) judgeBeat(b *rooms.Batch, every int64, who rooms.NodeID) {
 		return
 	}
 	if every == 0 {
-		if b.Time-w.from <= tickGrace {
-			return
-		}
 		if w.n++; w.n > MaxUnderWay { // some are under way when a room ceases to ask
-			c.note(who, Overticked, fmt.Sprintf("height %d is empty, and the room has asked for no ticks for %d ms", b.Height, b.Time-w.from))
+			c.note(who, Overticked, fmt.Sprintf("height %d is empty, as %d were since the room has asked for no ticks", b.Height, w.n-1))
 			w.n = 0
 		}
 		return

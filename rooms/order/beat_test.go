@@ -115,10 +115,13 @@ func TestTickingLeadersAreJudged(t *testing.T) {
 		asked   uint8
 		misdeed order.Misdeed
 		pace    int64 // ms between the saboteur's ticks, 0: it makes none
+		stands  bool  // its clock stands still
 	}{
-		{"ticks that nobody asked for", 0, order.Overticked, tickMS},
-		{"more than were asked for", 2, order.Overticked, tickMS},
-		{"none", 5, order.Unticked, 0},
+		{"ticks that nobody asked for", 0, order.Overticked, tickMS, false},
+		{"ticks that nobody asked for, all at one time", 0, order.Overticked, tickMS, true},
+		{"more than were asked for", 2, order.Overticked, tickMS, false},
+		{"more than were asked for, all at one time", 2, order.Overticked, tickMS, true},
+		{"none", 5, order.Unticked, 0, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			for _, off := range []bool{false, true} {
@@ -137,6 +140,9 @@ func TestTickingLeadersAreJudged(t *testing.T) {
 				tr := trialOf(room, s)
 				tr.crown()
 				cheats = true
+				if began := tr.now; c.stands {
+					tr.shape = func(b *rooms.Batch) { b.Time = began }
+				}
 				deposed := false
 				for range 30 * second {
 					tr.tick(1)

@@ -27,8 +27,8 @@ func (w *world) whole(n *node) error {
 				return fmt.Errorf("node %d: height %d does not follow the one below", n.i, h.Height)
 			case w.certified[place{h.Epoch, h.Height}] != hash:
 				return fmt.Errorf("node %d: height %d is not what was certified", n.i, h.Height)
-			case h.Height < d.Header.Height && !w.ticks[hash]:
-				return fmt.Errorf("node %d: height %d, which is no tick, is packed", n.i, h.Height)
+			case h.Height < d.Header.Height && (!w.ticks[hash] || h.Height%rooms.CheckpointEvery == 0):
+				return fmt.Errorf("node %d: height %d, which is no tick, or at a checkpoint, is packed", n.i, h.Height)
 			}
 			next, head = next+1, hash
 		}
@@ -36,14 +36,29 @@ func (w *world) whole(n *node) error {
 	if next != n.chain.Height+1 || head != n.chain.Head {
 		return fmt.Errorf("node %d: its log ends at height %d, its chain stands at height %d", n.i, next-1, n.chain.Height)
 	}
-	if n.life == 0 {
-		for low := uint64(0); low+rooms.CheckpointEvery < next; low += rooms.CheckpointEvery {
-			if more := rooms.Repack(log.above(low).upto(low + rooms.CheckpointEvery)); len(more) > 0 {
-				return fmt.Errorf("node %d: ticks below height %d are not packed", n.i, more[0].Header.Height)
-			}
-		}
+	if i := log.loose(); n.life == 0 && i >= 0 {
+		return fmt.Errorf("node %d: the tick at height %d is not packed", n.i, log[i].Header.Height)
 	}
 	return nil
+}
+
+// loose returns the place of a tick that should lie in the decision above it: the next one that is none, or is at a checkpoint, which is there and of the same epoch. -1: there is none.
+func (l records) loose() int {
+	tick := -1 // the highest of a run
+	for i := range l {
+		switch h := &l[i].Header; {
+		case tick >= 0 && h.Epoch != l[tick].Header.Epoch:
+			tick = -1
+		case tick >= 0 && (!l[i].IsTick() || h.Height%rooms.CheckpointEvery == 0) && l.top() >= (h.Height+rooms.CheckpointEvery-1)/rooms.CheckpointEvery*rooms.CheckpointEvery:
+			return tick
+		}
+		if l[i].IsTick() && l[i].Header.Height%rooms.CheckpointEvery != 0 {
+			tick = i
+		} else {
+			tick = -1
+		}
+	}
+	return -1
 }
 
 // sameLog checks that two nodes hold the same headers at each height, and the same batches and verdicts where both have more than the header.

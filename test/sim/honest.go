@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 
 	"warren/rooms"
+	"warren/rooms/order"
 )
 
 // A schedule in four has one saboteur among four controllers, and a fifth node that can take its place.
@@ -48,14 +49,14 @@ func (w *world) honest() []*node {
 	return out
 }
 
-// slander reports an honest node that another one takes for a cheat.
+// slander reports an honest node that another one takes for a cheat, or believes to have made too many ticks: no line is so bad.
 func (w *world) slander(n *node) error {
 	if w.plan.amnesia {
 		return nil // who forgets what it voted for cannot be told from who lies
 	}
 	for _, c := range n.ledger.Charges() {
-		if p := w.byID[c.Node]; p != nil && p.liar == nil && n.ledger.Unfit(c.Node, n.clock(), true) {
-			return fmt.Errorf("node %d wants honest node %d replaced: %s, %d times, %s", n.i, p.i, c.Misdeed, c.Count, c.Evidence)
+		if p := w.byID[c.Node]; p != nil && p.liar == nil && (n.ledger.Unfit(c.Node, n.clock(), true) || c.Misdeed == order.Overticked && c.Strikes > 0) {
+			return fmt.Errorf("node %d wants honest node %d replaced, or deposed: %s, %d times, %s", n.i, p.i, c.Misdeed, c.Count, c.Evidence)
 		}
 	}
 	return nil

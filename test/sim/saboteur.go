@@ -217,6 +217,7 @@ type liar struct {
 	rng   *rand.Rand // of its own: what it draws changes nobody else's chances
 	does  class
 	old   *rooms.Request
+	stood int64                          // ms, where its clock stands still
 	lives map[rooms.NodeID]uint64        // incarnations of the others, as last heard
 	terms map[rooms.NodeID]uint64        // their terms
 	asked map[rooms.NodeID]uint64        // terms for which they asked for its vote

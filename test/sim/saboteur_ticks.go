@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"slices"
 
 	"warren/rooms"
@@ -13,6 +14,11 @@ var tickClasses = []class{
 			return 100
 		}
 		return every
+	}, beat: func(l *liar, b *rooms.Batch) {
+		if l.n.w.seed&1 == 0 { // all at one time
+			l.stood = cmp.Or(l.stood, b.Time)
+			b.Time = l.stood
+		}
 	}},
 	{name: "tick-fast", steady: true, ticks: ticking{2, 500, 20_000}, pace: func(every int64) int64 { return every / 8 }},
 	{name: "tick-slow", steady: true, ticks: ticking{4, 500, 20_000}, pace: func(every int64) int64 { return every * 10 }},

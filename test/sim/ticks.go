@@ -26,14 +26,15 @@ const tendMS = 500
 func (w *world) planTicks() {
 	w.ticksRng = rand.New(rand.NewPCG(w.seed, 0x71c5))
 	rng, p := w.ticksRng, &w.plan
-	chance, rate := rng.IntN(4), []uint8{5, 10, 20}[rng.IntN(3)]
-	from := int64(rng.IntN(3000))
-	to := from + 2000 + int64(rng.IntN(7000))
+	chance, rate := rng.IntN(4), []uint8{5, 20, 20}[rng.IntN(3)]
+	from := int64(rng.IntN(1500))
+	to := from + 6000 + int64(rng.IntN(8000))
 	switch {
 	case w.force.ticks == "never", w.force.ticks == "" && chance > 0:
 		return
 	}
 	p.ticks = ticking{rate, from, to}
+	p.wishes /= 2 // there is enough to do
 }
 
 // wanted returns how many ticks per second the room shall ask for now.
