@@ -28,7 +28,7 @@ const (
 	maxAddrs        = 16   // addresses kept per node and source
 	fullMesh        = 64   // up to so many nodes all are connected with all
 	minConnected    = 16   // in larger networks a node keeps at least so many
-	fastLinks       = 16   // a node sends as many heartbeats as so many links need, however many it has
+	fastLinks       = 8    // a node sends as many heartbeats as so many links need, however many it has
 	maxNews         = 8    // members that are told at once of one that came up
 	maxRetold       = 16   // members named in what is told to one member now and then
 	maxDials        = 8    // dials under way at once
@@ -50,7 +50,7 @@ const (
 	defaultHeartbeat = 200 * time.Millisecond
 	maxHeartbeat     = 10 * time.Second // that a peer may have: the longer, the later its death is noticed
 	maxPace          = 2 * time.Second  // between heartbeats on a link that nobody uses
-	busyFor          = 5 * time.Second  // a link is in use so long after a frame: those who follow a room are heard every 4 s
+	busyFor          = time.Second      // a link is in use so long after a frame: by then it is known whether its other end lives
 	defaultDownAfter = 4
 	defaultLostGrace = 200 * time.Millisecond
 	dialTimeout      = 10 * time.Second

@@ -127,6 +127,7 @@ func (o *Overlay) introduce(p *peerLink) {
 	others := o.upBut(p)
 	p.mu.Lock()
 	fewer, few := p.knows < len(others), p.knows <= maxNews
+	p.knows = max(p.knows, len(others)) // it is told: should it come and go on this connection, it knows
 	p.mu.Unlock()
 	if fewer {
 		p.tellOf(others[:min(len(others), maxTold)])

@@ -62,7 +62,7 @@ func (p *peerLink) read(in *inStream) error {
 			return err
 		}
 		now := time.Now()
-		p.lastHeard.Store(int64(now.Sub(p.o.started)))
+		p.lastHeard.Store(int64(p.o.ran.now()))
 		switch kind {
 		case kindApp:
 			p.o.stats.receivedFrames.Add(1)
@@ -109,7 +109,7 @@ func (p *peerLink) adopt(in *inStream, h hello) bool {
 	if restarted {
 		p.bounced = p.bounced || p.up
 	}
-	p.lastHeard.Store(int64(now.Sub(p.o.started)))
+	p.lastHeard.Store(int64(p.o.ran.now()))
 	p.mu.Unlock()
 	if restarted {
 		p.retire(in.s.Conn(), out)

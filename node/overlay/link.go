@@ -138,11 +138,11 @@ func (p *peerLink) attempt() error {
 	if err != nil {
 		return fmt.Errorf("open frames stream: %w", err)
 	}
-	began := time.Now()
+	began, heard := time.Now(), p.o.ran.now()
 	err = p.pump(s)
 	_ = s.Reset()
 	p.unlinked()
-	if p.lastHeard.Load() > int64(began.Sub(p.o.started)) && time.Since(began) > time.Second {
+	if p.lastHeard.Load() > int64(heard) && time.Since(began) > time.Second {
 		p.fails.Store(0) // it worked for a while: try again at once
 		return nil
 	}

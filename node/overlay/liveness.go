@@ -63,11 +63,6 @@ func (p *peerLink) unlinked() {
 	p.waking.Store(0) // what it was sent may be lost
 }
 
-// silence is how long nothing was heard.
-func (p *peerLink) silence(now time.Time) time.Duration {
-	return now.Sub(p.o.started) - time.Duration(p.lastHeard.Load())
-}
-
 // evaluate decides whether the peer is up: streams both ways, or lost only just now, and heard lately.
 func (p *peerLink) evaluate(now time.Time) {
 	p.mu.Lock()
@@ -79,7 +74,7 @@ func (p *peerLink) evaluate(now time.Time) {
 	if p.refused {
 		grace = 0
 	}
-	up := p.peerInc != 0 && !p.overdue(now, 1) &&
+	up := p.peerInc != 0 && !p.overdue(1) &&
 		(p.linked.Load() || p.up && now.Sub(p.outLost) < grace) &&
 		(p.in != nil || p.up && now.Sub(p.inLost) < grace)
 	if up {
@@ -149,13 +144,7 @@ func (o *Overlay) tickLoop() {
 		case <-t.C:
 			now = time.Now()
 		}
-		last := links
-		links = 0
-		for _, p := range o.allPeers() {
-			if p.tick(now, period, last) {
-				links++
-			}
-		}
+		links = o.tickLinks(now, period, links)
 		if now.Sub(swept) > strangerIdle/12 {
 			swept = now
 			for _, c := range o.strangers.sweep(now) {
@@ -163,6 +152,17 @@ func (o *Overlay) tickLoop() {
 			}
 		}
 	}
+}
+
+// tickLinks looks after all links; there were so many a period ago. It returns how many there are now.
+func (o *Overlay) tickLinks(now time.Time, period time.Duration, before int) (links int) {
+	o.ran.advance(now, period)
+	for _, p := range o.allPeers() {
+		if p.tick(now, period, before) {
+			links++
+		}
+	}
+	return links
 }
 
 // tick looks after one of so many links; it reports whether it is one.
@@ -176,10 +176,10 @@ func (p *peerLink) tick(now time.Time, period time.Duration, links int) (linked 
 	}
 	p.evaluate(now)
 	p.mu.Lock()
-	stuck := p.in != nil && p.overdue(now, stuckAfter)
+	stuck := p.in != nil && p.overdue(stuckAfter)
 	if stuck { // once per such time
 		p.heardFast()
-		p.lastHeard.Store(int64(now.Sub(p.o.started) - time.Duration(p.o.cfg.DownAfter)*max(p.o.cfg.Heartbeat, p.peerHB)))
+		p.lastHeard.Store(int64(p.o.ran.now() - time.Duration(p.o.cfg.DownAfter)*p.beats()))
 	}
 	p.mu.Unlock()
 	if stuck { // a dead process or a partition: libp2p itself would wait for 30 s

@@ -31,6 +31,7 @@ type Overlay struct {
 	id          NodeID
 	log         *slog.Logger
 	started     time.Time // origin of the clock in heartbeats
+	ran         stopwatch
 	incarnation uint64
 	proto       string // protocol prefix of the network
 

@@ -14,20 +14,20 @@ import (
 // stuckAfter is how many times as long as until a peer is down it may be silent before its connection is closed.
 const stuckAfter = 3
 
-// pacing is what both ends of a link have agreed on. All times are ns since o.started.
+// pacing is what both ends of a link have agreed on. Times are ns since o.started, where nothing else is said.
 type pacing struct {
 	paces    atomic.Bool  // the peer understands paces
 	used     atomic.Int64 // when a frame of the consumers' last went either way
 	promised atomic.Int64 // ns: something is sent within so long after the last
 	peerPace atomic.Int64 // ns: the peer has promised the same
-	waking   atomic.Int64 // when the first frame was sent since the peer was last known to keep the fast pace; 0: none
+	waking   atomic.Int64 // ns of o.ran: when the first frame was sent since the peer was last known to keep the fast pace; 0: none
 }
 
 // wrote notes that frames of the consumers' were sent.
 func (p *peerLink) wrote(now time.Duration) {
 	p.used.Store(int64(now))
 	p.promised.Store(int64(p.o.cfg.Heartbeat))
-	p.waking.CompareAndSwap(0, int64(now))
+	p.waking.CompareAndSwap(0, int64(p.o.ran.now()))
 }
 
 // heardFast notes that the peer is at its fast pace: it has sent a frame of its consumers', or says so.
@@ -52,9 +52,31 @@ func (p *peerLink) pace(now time.Duration, links int) time.Duration {
 }
 
 // overdue says whether the peer has been silent for so many times as long as it may be. Guarded by p.mu.
-func (p *peerLink) overdue(now time.Time, times int) bool {
+func (p *peerLink) overdue(times int) bool {
 	down := time.Duration(p.o.cfg.DownAfter * times)
-	beat := max(p.o.cfg.Heartbeat, p.peerHB)
-	woken := time.Duration(p.waking.Load())
-	return p.silence(now) >= down*max(beat, time.Duration(p.peerPace.Load())) || woken != 0 && now.Sub(p.o.started)-woken >= down*beat
+	beat := p.beats()
+	now, woken := p.o.ran.now(), time.Duration(p.waking.Load())
+	return now-time.Duration(p.lastHeard.Load()) >= down*max(beat, time.Duration(p.peerPace.Load())) || woken != 0 && now-woken >= down*beat
+}
+
+// beats is how often both ends send on a link that is in use. Guarded by p.mu.
+func (p *peerLink) beats() time.Duration { return max(p.o.cfg.Heartbeat, p.peerHB) }
+
+// stopwatch counts the time in which this node ran. A process that is stopped for a while, or gets no processor, finds what others have sent meanwhile
+// unread: it must not take them for dead, cut them off and greet all of them anew, which would be the more work the less it gets done. One goroutine
+// advances it.
+type stopwatch struct {
+	ns   atomic.Int64
+	last time.Time // when it was advanced
+}
+
+// now is never 0.
+func (s *stopwatch) now() time.Duration { return time.Duration(s.ns.Load()) + 1 }
+
+// advance is called each period; what comes much later counts as two.
+func (s *stopwatch) advance(now time.Time, period time.Duration) {
+	if !s.last.IsZero() {
+		s.ns.Add(int64(min(now.Sub(s.last), 2*period)))
+	}
+	s.last = now
 }

@@ -25,7 +25,7 @@ type peerLink struct {
 
 	linked    atomic.Bool  // the stream to it is open
 	fails     atomic.Int32 // attempts failed since the last success or poke
-	lastHeard atomic.Int64 // ns since o.started
+	lastHeard atomic.Int64 // ns of o.ran
 	lastSent  atomic.Int64 // ns since o.started
 	pacing
 
@@ -213,12 +213,8 @@ func (p *peerLink) info() PeerInfo {
 	connected := p.connected()
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	seen := p.seen
-	if p.up {
-		seen = p.o.started.Add(time.Duration(p.lastHeard.Load()))
-	}
 	return PeerInfo{
 		ID: p.id, Addrs: withPeerID(p.id, p.addrs.all()), Connected: connected,
-		Up: p.up, Since: p.since, RTT: p.rtt, LastSeen: seen, Queued: queued,
+		Up: p.up, Since: p.since, RTT: p.rtt, LastSeen: p.seen, Queued: queued,
 	}
 }
