@@ -13,7 +13,6 @@ import (
 
 	"warren/node"
 	"warren/rooms"
-	"warren/rooms/errs"
 	"warren/rooms/replica"
 )
 
@@ -127,7 +126,10 @@ func recoverAt(ctx context.Context, n *node.Node, r recoverRequest) (recoverInfo
 			id = rec.ID
 		})
 		if !known {
-			return recoverInfo{}, errs.NotFound
+			return recoverInfo{}, errors.New("the network has no such room")
+		}
+		if err := h.CanRecover(); err != nil { // before the password: logging in here may need the directory as well
+			return recoverInfo{}, err
 		}
 		name, err := n.Accounts().Verify(ctx, r.Account, r.Password)
 		if err != nil {

@@ -37,6 +37,9 @@ func TestTheWorstDay(t *testing.T) {
 		if _, err := h1.Recover(ctx, id, "eve"); !errors.Is(err, ErrNotManager) {
 			t.Fatalf("somebody recovers the room who does not manage it: %v", err)
 		}
+		if _, err := h1.Recover(ctx, id, "alice"); !errors.Is(err, ErrNoDirectory) {
+			t.Fatalf("recovery while the directory is lost, too: %v", err)
+		}
 		if _, err := h1.Rescue(ctx, key("n1")); err == nil {
 			t.Fatal("the directory is rescued with another key")
 		}

@@ -80,9 +80,10 @@ func (h *Host) fetch(ctx context.Context, r *Replica, account string) {
 
 // Errors of Recover and Rescue.
 var (
-	ErrNotFrozen  = errors.New("a quorum of the room's controllers is there: it needs no recovery (if it stands still, wait a minute and ask at one of its controllers)")
-	ErrNotManager = errors.New("the account does not manage the room")
-	ErrStillThere = errors.New("the directory's controllers do not all see that the others are gone: try again in some seconds")
+	ErrNotFrozen   = errors.New("a quorum of the room's controllers is there: it needs no recovery (if it stands still, wait a minute and ask at one of its controllers)")
+	ErrNotManager  = errors.New("the account does not manage the room")
+	ErrStillThere  = errors.New("the directory's controllers do not all see that the others are gone: try again in some seconds")
+	ErrNoDirectory = errors.New("the directory orders recoveries, and too few of its own controllers can be reached: wait for them, or bring the directory back first (warren room recover --directory)")
 )
 
 // Recovered tells what a recovery did.
@@ -92,6 +93,15 @@ type Recovered struct {
 	Carried int    // of the decisions up to there, how many no certificate was known for
 	Of      int    // controllers before
 	Silent  []rooms.NodeID
+}
+
+// CanRecover says before anything is asked of anybody whether the directory can order the recovery of a room: ErrNoDirectory when it cannot. Rescue helps then.
+func (h *Host) CanRecover() error {
+	s, err := h.dir.survey()
+	if err == nil && s.Frozen {
+		err = ErrNoDirectory
+	}
+	return err
 }
 
 // Recover has a room begin anew in the name of an account that manages it and has this node as a device. It blocks until the room goes on here, or ctx
@@ -114,6 +124,9 @@ func (h *Host) Recover(ctx context.Context, id rooms.RoomID, account string) (Re
 		return out, ErrNotManager
 	case !s.Frozen:
 		return out, ErrNotFrozen
+	}
+	if err := h.CanRecover(); err != nil {
+		return out, err
 	}
 	if err := r.importAll(ctx); err != nil {
 		return out, fmt.Errorf("tell the directory who controls the room: %w", err)
