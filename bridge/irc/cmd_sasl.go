@@ -125,6 +125,7 @@ func (c *conn) saslFailed(r *reply, err error) {
 func loginText(err error) string {
 	for _, e := range []error{
 		login.ErrCredentials, login.ErrMechanism, login.ErrMalformed, login.ErrExists, login.ErrName, login.ErrPassword, login.ErrClosed, login.ErrBusy,
+		login.ErrUnreachable,
 	} {
 		if errors.Is(err, e) {
 			return e.Error()

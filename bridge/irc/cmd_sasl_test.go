@@ -2,6 +2,7 @@ package irc
 
 import (
 	"encoding/base64"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -152,6 +153,15 @@ func TestTooManyTries(t *testing.T) {
 		w.script("x> AUTHENTICATE PLAIN\nx< AUTHENTICATE +\nx> AUTHENTICATE " + plain("a", "b") + "\nx< 904")
 	}
 	w.script("x< ERROR ... Too many failed logins")
+}
+
+// Who cannot log in because the node with the keys is down must be told that, and not that something went wrong.
+func TestWhyALoginFailed(t *testing.T) {
+	for _, want := range []error{login.ErrCredentials, login.ErrMechanism, login.ErrBusy, login.ErrUnreachable} {
+		if got := loginText(fmt.Errorf("log in: %w", want)); got != want.Error() {
+			t.Errorf("%v: people are told %q", want, got)
+		}
+	}
 }
 
 func TestScram(t *testing.T) {

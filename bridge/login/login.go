@@ -27,6 +27,8 @@ var (
 	ErrClosed = errors.New("registration is closed at this node")
 	// ErrBusy: too many tries; come back later.
 	ErrBusy = errors.New("too many tries: wait a minute")
+	// ErrUnreachable: the account is known, but its keys lie on nodes of which none answers.
+	ErrUnreachable = errors.New("none of the nodes that hold the account's keys answers: try again when one of them is back")
 )
 
 // Hash names a SCRAM hash function.
@@ -50,7 +52,7 @@ type ScramKeys struct {
 // Accounts is what logging in needs of the node. All methods may block on store and network; all are safe for concurrent use.
 type Accounts interface {
 	// Verify checks a password and returns the account's canonical name. When this node is not yet a device of the account, it fetches the
-	// sealed key from one, unseals it and makes this node a device. Errors: ErrCredentials, ErrBusy.
+	// sealed key from one, unseals it and makes this node a device. Errors: ErrCredentials, ErrBusy, ErrUnreachable.
 	Verify(ctx context.Context, name, password string) (account string, err error)
 	// Scram returns the account's canonical name and its SCRAM keys, if this node holds them. Errors: ErrCredentials (unknown account),
 	// ErrMechanism (known, but its keys lie elsewhere).

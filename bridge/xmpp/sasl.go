@@ -105,6 +105,8 @@ func saslFailureOf(err error) *element {
 		return saslFailure("malformed-request", "")
 	case errors.Is(err, login.ErrBusy):
 		return saslFailure("temporary-auth-failure", login.ErrBusy.Error())
+	case errors.Is(err, login.ErrUnreachable):
+		return saslFailure("temporary-auth-failure", login.ErrUnreachable.Error())
 	}
 	return saslFailure("temporary-auth-failure", "")
 }

@@ -180,6 +180,7 @@ func loginError(err error) error {
 	for from, to := range map[error]error{
 		account.ErrCredentials: login.ErrCredentials, account.ErrElsewhere: login.ErrMechanism, account.ErrExists: login.ErrExists,
 		account.ErrName: login.ErrName, account.ErrPassword: login.ErrPassword, account.ErrClosed: login.ErrClosed, account.ErrBusy: login.ErrBusy,
+		account.ErrUnreachable: login.ErrUnreachable,
 	} {
 		if errors.Is(err, from) {
 			return fmt.Errorf("%w", to)

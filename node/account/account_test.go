@@ -285,7 +285,7 @@ func TestAlteredRecordIsRefused(t *testing.T) {
 					t.Error("the signature does not cover it")
 				}
 			}
-			away.verify("ann", "secret", errUnreachable)
+			away.verify("ann", "secret", ErrUnreachable)
 			if list, _ := away.List(); len(list) != 0 || len(w.accounts["ann"].Devices) != 1 {
 				t.Error("something stayed")
 			}
@@ -309,7 +309,7 @@ func TestAlteredRecordIsRefused(t *testing.T) {
 				ans.Record = eve.Encode()
 			}
 		}
-		away.verify("ann", "secret", errUnreachable)
+		away.verify("ann", "secret", ErrUnreachable)
 	})
 	t.Run("cheap parameters", func(t *testing.T) {
 		w := newWorld(t)
@@ -317,7 +317,7 @@ func TestAlteredRecordIsRefused(t *testing.T) {
 		home.register("ann", "secret")
 		away.cfg.Floor = Params{Memory: 16, Time: 1, Threads: 1}
 		away.restart()
-		away.verify("ann", "secret", errUnreachable)
+		away.verify("ann", "secret", ErrUnreachable)
 		if w.guesses != 0 {
 			t.Error("a token was sent")
 		}
@@ -329,7 +329,7 @@ func TestAlteredRecordIsRefused(t *testing.T) {
 		w.meddle = func(_ rooms.NodeID, _ question, ans *answer) {
 			ans.Params = Params{Memory: 1 << 31, Time: 1, Threads: 1}
 		}
-		away.verify("ann", "secret", errUnreachable)
+		away.verify("ann", "secret", ErrUnreachable)
 	})
 }
 

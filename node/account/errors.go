@@ -18,7 +18,6 @@ var (
 	ErrClosed = errors.New("registration is closed at this node")
 	// ErrBusy: too many tries; come back later.
 	ErrBusy = errors.New("too many tries: wait a minute")
+	// ErrUnreachable: the account is known, but no device of it answers.
+	ErrUnreachable = errors.New("none of the nodes that hold the account's keys answers: try again later, or log in at one of them")
 )
-
-// errUnreachable: the account is known, but no device of it answers.
-var errUnreachable = errors.New("none of the nodes that hold the account's keys answers: try again later, or log in at one of them")

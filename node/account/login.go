@@ -22,7 +22,7 @@ const (
 )
 
 // Verify checks a password and returns the account's canonical name; this node is a device of the account then. It blocks for the hash (some
-// 0.1 s), and for the network when the keys are not here yet. Errors: ErrCredentials, ErrBusy.
+// 0.1 s), and for the network when the keys are not here yet. Errors: ErrCredentials, ErrBusy, ErrUnreachable.
 func (a *Accounts) Verify(ctx context.Context, name, password string) (string, error) {
 	name, err := a.cfg.Names(name)
 	if err != nil {
@@ -181,7 +181,7 @@ func (a *Accounts) fetch(ctx context.Context, d rooms.AccountRecord, password st
 			clear(secret[:])
 		}
 	}()
-	failure := errUnreachable
+	failure := ErrUnreachable
 	hashed := 0
 	for i, o := range offers {
 		if i == 0 || !bytes.Equal(o.Salt, offers[i-1].Salt) || o.Params != offers[i-1].Params {
@@ -214,7 +214,7 @@ func (a *Accounts) fetch(ctx context.Context, d rooms.AccountRecord, password st
 		case statusWrong:
 			failure = ErrCredentials
 		case statusBusy:
-			if failure == errUnreachable {
+			if failure == ErrUnreachable {
 				failure = ErrBusy
 			}
 		}
