@@ -75,15 +75,31 @@ type verifyInfo struct {
 	Signatures  uint64   `json:"signatures"`
 	Changes     uint64   `json:"changes"` // of controllers
 	Rights      uint64   `json:"rights"`  // changes of them
+	Ticks       uint64   `json:"ticks"`   // of which only the headers are there
 	Digests     uint64   `json:"digests"`
 	Founded     int64    `json:"founded"` // ms
 	Time        int64    `json:"time"`    // ms
 	Controllers []string `json:"controllers"`
 	Closed      bool     `json:"closed"`
+
+	Beginnings []beginningInfo `json:"beginnings"` // of epochs after the first one
+}
+
+type beginningInfo struct {
+	Height uint64 `json:"height"`
+	Epoch  uint64 `json:"epoch"`
+	By     string `json:"by,omitempty"` // who recovered the room; none: its controllers began anew by themselves
+	Silent uint32 `json:"silent"`       // controllers that gave no statement
+	Of     uint32 `json:"of"`
 }
 
 func reportInfo(r *archive.Report) verifyInfo {
+	began := make([]beginningInfo, len(r.Beginnings))
+	for i, b := range r.Beginnings {
+		began[i] = beginningInfo(b)
+	}
 	return verifyInfo{
+		Beginnings: began, Ticks: r.Ticks,
 		Network: r.Network.String(), NetworkName: r.Genesis.Name, Room: r.Room.String(), Name: r.Name, From: r.From, Base: r.Base, Height: r.Height, Epoch: r.Epoch, Head: r.Head.String(),
 		Directory: r.Directory, Events: r.Events, Refused: r.Refused, Signatures: r.Signatures, Changes: r.Changes, Rights: r.Rights, Digests: r.Digests,
 		Founded: r.Founded, Time: r.Time, Controllers: texts(r.Controllers), Closed: r.Closed,
@@ -134,6 +150,12 @@ It does not prove:
 - What was before height %d: it is not in the file. %d events had happened in the room until its end.
 - That what was asked for from height %d to %d was rightly granted or refused: for that there are only the controllers' signatures.
 `, r.Name, r.From, r.Height, r.Signatures, r.Changes, ticks, r.Directory, r.Refused, r.Base, r.From, r.Events, r.From, r.Base)
+	}
+	for _, b := range r.Beginnings {
+		if b.By != "" {
+			fmt.Fprintf(c.out, "- What was ordered last before height %d: there %s recovered the room (epoch %d), and %d of its %d controllers did not answer. What they alone held is lost.\n",
+				b.Height, b.By, b.Epoch, b.Silent, b.Of)
+		}
 	}
 	fmt.Fprintf(c.out, "- That this is all: nobody outside can tell whether there is more after height %d.\n", r.Height)
 	if !sure {

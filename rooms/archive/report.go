@@ -1,6 +1,9 @@
 package archive
 
 import (
+	"cmp"
+	"slices"
+
 	"warren/perms"
 	"warren/rooms"
 	"warren/rooms/errs"
@@ -30,8 +33,17 @@ type Report struct {
 	Digests     uint64         // headers that carry the state's digest
 	Changes     uint64         // of controllers
 	Rights      uint64         // changes of rights: grants, sanctions, pardons, settings
+	Beginnings  []Beginning    // epochs after the first one, as far as their beginnings are in the file
 	Controllers []rooms.NodeID // in force at the end
 	Closed      bool
+}
+
+// Beginning is where an epoch of the room begins. What people recovered may lack what was ordered last before it; what the controllers began anew by
+// themselves lacks nothing that was certified.
+type Beginning struct {
+	Height, Epoch uint64
+	By            string // the account that recovered the room; empty: the controllers themselves
+	Silent, Of    uint32 // how many of the controllers before gave no statement, of how many
 }
 
 func (r *Report) count(d *rooms.Decision, events []rooms.Event) {
@@ -49,6 +61,10 @@ func (r *Report) count(d *rooms.Decision, events []rooms.Event) {
 		switch events[i].Op {
 		case rooms.OpReconfigure:
 			r.Changes++
+		case rooms.OpBegin:
+			if b, ok := events[i].Body.(*rooms.Begin); ok {
+				r.Beginnings = append(r.Beginnings, Beginning{Height: d.Header.Height, Epoch: b.Epoch, By: b.By, Silent: b.Silent, Of: b.Of})
+			}
 		case rooms.OpGrant, rooms.OpSanction, rooms.OpPardon, rooms.OpConfigure:
 			r.Rights++
 		}
@@ -59,6 +75,7 @@ func (r *Report) end(c *rooms.Chain) {
 	base := c.Machine.Base()
 	r.Height, r.Epoch, r.Head, r.Time, r.Events = c.Height, c.Epoch, c.Head, c.Time, base.Seq
 	r.Controllers = append(r.Controllers, base.Controllers...)
+	slices.SortFunc(r.Beginnings, func(a, b Beginning) int { return cmp.Compare(a.Height, b.Height) }) // what is below a first state comes downwards
 	if s, ok := c.Machine.(*rooms.State); ok {
 		r.Closed = s.Closed
 	}

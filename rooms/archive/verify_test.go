@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"slices"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -79,10 +80,14 @@ func TestRoundTrip(t *testing.T) {
 func TestCarriedOver(t *testing.T) {
 	w := newWorld(t).live(6)
 	w.newEpoch()
+	began := archive.Beginning{Height: w.lab.chain.Height, Epoch: 2, Silent: 1, Of: 4}
 	w.must(w.lab, "n2", "", "bob", &rooms.Say{Text: "in the new epoch"})
 	rep, err := archive.Verify(bytes.NewReader(w.file()), rooms.Hash{})
 	if err != nil || rep.Epoch != 2 || rep.Height != w.lab.chain.Height {
 		t.Errorf("%+v, %v", rep, err)
+	}
+	if rep != nil && !slices.Equal(rep.Beginnings, []archive.Beginning{began}) {
+		t.Errorf("the new epoch began with %+v, the report says %+v", began, rep.Beginnings)
 	}
 }
 
