@@ -22,7 +22,9 @@ type subscriber struct {
 type following struct {
 	source   rooms.NodeID // who pushes to this node
 	asked    time.Time    // when the source was last asked to
-	heard    time.Time    // when the source last said anything
+	sought   time.Time    // when it was asked first since it answered
+	heard    time.Time    // when the source last pushed something, or said that it will
+	denied   time.Time    // when it last said that it will not
 	hurried  time.Time
 	called   time.Time // when controllers that are not connected were last asked for something
 	opinions int       // questions to others than the source
@@ -146,6 +148,9 @@ func (r *Replica) follow(n rooms.NodeID, now time.Time) {
 	if n != r.source {
 		r.hops, r.lag = 0, lag{}
 	}
+	if n != r.source || !r.unanswered() {
+		r.sought = now
+	}
 	r.source, r.asked = n, now
 	r.tell(n, frameSubscribe, rooms.Marshal(subscribe{For: r.as, Have: r.chain.Height}))
 }
@@ -177,12 +182,15 @@ func (r *Replica) tickFollow(now time.Time) {
 		patience = askEvery
 	case !r.h.alive(r.source):
 		patience = dialPatience // who was referred to may have to be dialled first
+	case r.unanswered():
+		patience = resendAfter // a room that was just made may be news to it, and then it has dropped the question
 	}
 	if now.Sub(r.asked) < patience {
 		return
 	}
-	if !r.source.IsZero() && !r.asked.IsZero() && (r.heard.Before(r.asked) || !r.h.alive(r.source)) {
-		r.skip++ // it did not answer
+	silent := r.heard.Before(r.asked) && now.Sub(r.sought) >= subscribeEvery
+	if !r.source.IsZero() && !r.asked.IsZero() && (silent || !r.h.alive(r.source)) {
+		r.skip++ // it does not serve
 		r.leaveSource()
 	}
 	next := r.source
@@ -194,6 +202,9 @@ func (r *Replica) tickFollow(now time.Time) {
 		r.askAnother()
 	}
 }
+
+// unanswered reports whether the source has not said since it was asked whether it will push.
+func (r *Replica) unanswered() bool { return r.heard.Before(r.asked) && r.denied.Before(r.asked) }
 
 // callControllers has this node connected with those who order the room. In a network that is too large for all to be connected with all nobody else
 // does it once such a connection is lost: this node would take the room for frozen, and the controllers its people for gone.

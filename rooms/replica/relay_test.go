@@ -228,3 +228,26 @@ func TestAMemberOfALargeNetworkKeepsToTheControllers(t *testing.T) {
 		w.do(r, "", "bob", &rooms.Say{Text: "hello"})
 	})
 }
+
+// A controller that does not know the room yet drops the wish to be told of it. Who makes a room at a node that does not control it, and enters it at once, must
+// not wait for the next such wish.
+func TestALostWishToFollowIsRepeatedSoon(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, id := newWorld(t).four("square")
+		self := w.join("n5", id).Self()
+		lost := 0
+		w.lan.alter = func(from rooms.NodeID, f *frame) bool {
+			if from != self || f.Room != id || f.Kind != frameSubscribe || lost > 0 {
+				return true
+			}
+			lost++
+			return false
+		}
+		r := w.open("n5", id, "bob")
+		start := time.Now()
+		w.do(r, "", "bob", &rooms.Enter{})
+		if took := time.Since(start); lost != 1 || took >= time.Second {
+			t.Errorf("entering took %v after %d lost wishes to follow", took, lost)
+		}
+	})
+}

@@ -107,8 +107,12 @@ func (r *Replica) headFrom(from rooms.NodeID, hd head) {
 		return // what others claim decides nothing
 	}
 	now := time.Now()
-	if !hd.Denied {
+	switch {
+	case hd.Nonce != 0: // answers another question than whether it pushes to this node
+	case !hd.Denied:
 		r.heardFrom(from, now)
+	case from == r.source:
+		r.denied = now
 	}
 	if orders && !hd.Leader.IsZero() && r.ctl == nil && r.h.alive(hd.Leader) {
 		r.setLeader(hd.Leader)
