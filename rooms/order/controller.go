@@ -86,7 +86,7 @@ type Controller struct {
 	heard   int // tick at which a leader was heard last
 	elapsed int // since a leader was heard, a vote was given or this node campaigned
 	pledged int // until this tick Campaign leaves it to the candidate that has this node's vote
-	splits  int // times that this node asked again for votes which another one asked for too, since it began to want to lead
+	splits  int // times that this node asked for votes at once because of what others did, since it began to want to lead, or heard a leader
 	timeout int
 
 	// The leader's queue.

@@ -157,6 +157,9 @@ func TestWrongOrWithheldCertificates(t *testing.T) {
 // TestDeposedCheatDoesNotLeadAgain while somebody else can; when nobody else is there, it may.
 func TestDeposedCheatDoesNotLeadAgain(t *testing.T) {
 	bothWays(t, order.Switches{Shun: true}, func(tr *trial, off bool) {
+		for _, h := range tr.honest() { // it would not get a vote without grounds either
+			h.ctl.Off(order.Switches{Grounds: true, Shun: off})
+		}
 		tr.crown()
 		tr.shape = func(b *rooms.Batch) { b.Requests = append(slices.Clone(b.Requests), rooms.Request{Room: tr.room}) }
 		tr.drop = func(p packet) bool { return p.to == tr.cheat.id && order.KindOf(p.data) == "accuse" } // an honest one would not try

@@ -113,3 +113,85 @@ func TestANewLeaderIsGivenTheSignatures(t *testing.T) {
 		t.Error("not all have it")
 	}
 }
+
+// TestWhoComesBackIsAskedForItsVote: two of four are dead, the others ask in vain. The first that comes back decides it, without any time passing.
+func TestWhoComesBackIsAskedForItsVote(t *testing.T) {
+	for _, gently := range []bool{false, true} {
+		c := newCluster(t, 4, 4)
+		c.say(3)
+		c.tick(5)
+		dead := c.leader()
+		var backups []*host
+		for _, h := range c.hosts {
+			if h != dead {
+				backups = append(backups, h)
+			}
+		}
+		first, voter, back := backups[0], backups[1], backups[2]
+		dead.ctl, back.ctl = nil, nil
+		first.ctl.Lost(dead.id)
+		voter.ctl.Lost(dead.id)
+		if gently {
+			for first.ctl.Leader() == dead.id || voter.ctl.Leader() == dead.id { // each asks in vain until nobody believes in the dead one any more
+				c.tick(1)
+			}
+			first.ctl.Elect(c.now)
+		} else {
+			first.ctl.Campaign(c.now)
+		}
+		c.deliver()
+		back.start()
+		before := c.now
+		first.ctl.Reached(c.now, back.id)
+		if l := c.leader(); l != first || c.now != before {
+			t.Errorf("gently: %v: node %d leads %d ms later", gently, l.i, c.now-before)
+		}
+	}
+}
+
+// TestWhoComesBackWithMoreLeads: the two that died together have an entry which the two others lack, who have asked for votes in vain. Without either nobody can lead.
+func TestWhoComesBackWithMoreLeads(t *testing.T) {
+	for _, asked := range []bool{false, true} {
+		c := newCluster(t, 4, 4)
+		c.say(3)
+		c.tick(5)
+		dead := c.leader()
+		var others []*host
+		for _, h := range c.hosts {
+			if h != dead {
+				others = append(others, h)
+			}
+		}
+		first, voter, back := others[0], others[1], others[2]
+		c.drop = func(p packet) bool { return p.to == first.id || p.to == voter.id }
+		dead.ctl.Submit(c.now, c.request(0, "zero", &rooms.Say{Text: "for two"}))
+		c.deliver()
+		dead.ctl, back.ctl, c.drop = nil, nil, nil
+		for _, h := range []*host{first, voter} {
+			h.ctl.Lost(dead.id)
+			h.ctl.Campaign(c.now)
+			c.deliver()
+		}
+		back.start()
+		dead.start()
+		c.deliver()
+		before := c.now
+		if asked {
+			for _, h := range []*host{first, voter} {
+				h.ctl.Reached(c.now, back.id)
+				h.ctl.Reached(c.now, dead.id)
+			}
+		} else {
+			back.ctl.Elect(c.now)
+		}
+		l := c.leader()
+		if l != back && l != dead || c.now != before {
+			t.Errorf("asked: %v: node %d leads %d ms later", asked, l.i, c.now-before)
+		}
+		c.say(2)
+		c.tick(5)
+		if got := c.same(); got != 6 {
+			t.Errorf("asked: %v: height %d", asked, got)
+		}
+	}
+}

@@ -272,7 +272,7 @@ func (c *Controller) onRaft(from rooms.NodeID, r *raftMessage) error {
 	switch m.GetType() {
 	case pb.MsgApp, pb.MsgHeartbeat, pb.MsgSnap:
 		if st.Lead == id && st.GetTerm() == r.Term {
-			c.elapsed, c.heard, c.pledged = 0, c.ticks, 0
+			c.elapsed, c.heard, c.pledged, c.splits = 0, c.ticks, 0, 0
 			if c.lost == from && c.ticks-c.lostAt >= c.deaf() { // what was on its way when it was lost is no sign of life
 				c.lost = rooms.NodeID{}
 			}
@@ -285,9 +285,11 @@ func (c *Controller) onRaft(from rooms.NodeID, r *raftMessage) error {
 			c.elapsed, c.pledged = 0, c.ticks+c.cfg.ElectionTicks/2
 		}
 		if m.GetType() == pb.MsgVote {
-			c.splitVote(id, r, before)
+			c.splitVote(id, r)
 		}
 		c.tellCommit(from)
+	case pb.MsgPreVoteResp:
+		c.outdated(before)
 	}
 	return nil
 }

@@ -52,6 +52,9 @@ func (r *Replica) peer(id rooms.NodeID, up bool) {
 		if id == r.source || slices.Contains(r.controllers(), id) {
 			r.asked = time.Time{}
 		}
+		if r.ctl != nil {
+			r.ctl.Reached(r.h.Now(), id)
+		}
 		if r.frozen {
 			r.respread(id)
 		}
