@@ -34,7 +34,7 @@
 // One world in eight has disks that lie about what they have synced: raft forgets votes and entries, which it cannot bear. Nothing is asked of
 // the room's liveness there, but that no two headers are certified or signed at one height: signatures carry the truth whatever raft does. No epochs begin there.
 //
-// One world in four has a saboteur among four controllers (saboteur.go and saboteur_ticks.go have the classes, -saboteur forces one): a node whose controller gets a
+// One world in four has a saboteur among four controllers (classes.go and saboteur_ticks.go have the classes, -saboteur forces one): a node whose controller gets a
 // dishonest part, and which says what it likes, at the end of an epoch too. All of the above must hold on the honest nodes; no honest node may want another
 // one replaced; and the room must go on, with the saboteur deposed or replaced.
 //

@@ -66,6 +66,9 @@ func (l *liar) serves(list []*rooms.Decision) []*rooms.Decision {
 func (l *liar) spoiled(list []*rooms.Decision) []*rooms.Decision {
 	out := append([]*rooms.Decision(nil), list...)
 	k := l.rng.IntN(len(out))
+	if made := l.invented(out[k]); made != nil && l.rng.IntN(4) == 0 {
+		return append(out[:k], made)
+	}
 	d := *out[k]
 	t := rooms.Ticks{Prev: d.Header.Prev}
 	if d.Ticks != nil {
@@ -105,6 +108,23 @@ func (l *liar) spoiled(list []*rooms.Decision) []*rooms.Decision {
 	d.Ticks = &t
 	out[k] = &d
 	return out
+}
+
+// invented returns a tick that nobody has certified, with all that is below it packed, and the certificate of that; nil: a tick cannot follow there.
+func (l *liar) invented(d *rooms.Decision) *rooms.Decision {
+	h := d.Header
+	if !d.IsTick() || h.Height%rooms.CheckpointEvery == 0 || (h.Height+1)%rooms.CheckpointEvery == 0 {
+		return nil
+	}
+	b := rooms.Batch{Epoch: h.Epoch, Term: d.Batch.Term, Height: h.Height + 1, Time: h.Time, Dir: h.Dir}
+	b.Sign(h.Room, keys[l.n.i])
+	t := rooms.Ticks{Prev: h.Prev}
+	if d.Ticks != nil {
+		t = rooms.Ticks{Prev: d.Ticks.Prev, List: slices.Clone(d.Ticks.List)}
+	}
+	t.List = append(t.List, rooms.Tick{Time: h.Time, Dir: h.Dir, Payload: h.Payload})
+	h.Height, h.Prev, h.Payload = h.Height+1, h.Hash(), b.Hash()
+	return &rooms.Decision{Header: h, Batch: b, Verdicts: rooms.Verdicts{}, Cert: d.Cert, Ticks: &t}
 }
 
 // packed returns the same part of the log in packs of its own making, each part of which is certified: they overlap, begin below what is asked for, end at ticks

@@ -6,11 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"slices"
 	"time"
 
 	"warren/rooms"
-	"warren/rooms/order"
 )
 
 // Times of a schedule, in ms.
@@ -22,54 +20,6 @@ const (
 	aheadMS    = 31_000 // that a leader can take the room's time ahead: what its clock may be off, and the others' are
 	epochStart = 1_700_000_000_000
 )
-
-// event is something that happens at a time.
-type event struct {
-	at  int64
-	seq int
-	do  func()
-}
-
-type events []*event
-
-func (e events) Len() int { return len(e) }
-func (e events) Less(i, j int) bool {
-	return e[i].at < e[j].at || e[i].at == e[j].at && e[i].seq < e[j].seq
-}
-func (e events) Swap(i, j int) { e[i], e[j] = e[j], e[i] }
-func (e *events) Push(x any)   { *e = append(*e, x.(*event)) }
-func (e *events) Pop() any {
-	old := *e
-	x := old[len(old)-1]
-	*e = old[:len(old)-1]
-	return x
-}
-
-// plan is what a seed decides at the start.
-type plan struct {
-	nodes      int
-	stages     [][]int // sets of controllers, one after the other
-	wishes     int
-	loss       int    // per mille
-	double     int    // per mille
-	delay      int    // ms, most of one message
-	crashEvery int    // ms between crashes, 0: none
-	cutEvery   int    // ms between partitions, 0: none
-	slowDisk   int    // ms, most of one store
-	cutWrites  int    // one write in so many ends in a crash, before or after it is done; 0: none
-	keep       int    // entries kept for slow followers
-	lies       string // what node liar does, "": nothing
-	liar       int
-	misled     bool // it can make honest controllers run different batches in one place
-	amnesia    bool // disks lose synced votes and entries too, which raft cannot bear; only what is signed and certified holds
-	forget     bool // now and then a node loses its raft state
-	patience   int  // ms without a certificate after which the controllers begin anew, as long as there are faults
-	worstAt    int  // ms, when most of the controllers are lost; 0: never
-	onChange   bool // or as soon as one node has seen a change of them certified: the directory is told of it, the others may not have it yet
-	fates      []fate
-	luck       []int // in which order they are
-	ticks      ticking
-}
 
 // world is one schedule.
 type world struct {
@@ -155,44 +105,6 @@ func run(seed uint64, force forced, verbose bool) result {
 	return result{w.st, w.tr.sum(), w.err}
 }
 
-func (w *world) makePlan() {
-	p := &w.plan
-	pick := func(vs ...int) int { return vs[w.rng.IntN(len(vs))] }
-	switch w.rng.IntN(10) {
-	case 0:
-		p.nodes, p.stages = 1+w.rng.IntN(2), [][]int{{0}}
-	case 1:
-		p.nodes, p.stages = 3, [][]int{{0, 1, 2}}
-	case 2, 3, 4:
-		p.nodes, p.stages = 4+w.rng.IntN(2), [][]int{{0, 1, 2, 3}}
-	case 5, 6:
-		p.nodes, p.stages = 4, [][]int{{0}, {0, 1, 2}, {0, 1, 2, 3}}
-	case 7:
-		p.nodes, p.stages = 5, [][]int{{0}, {0, 1, 2, 3}, {0, 1, 3, 4}}
-	case 8:
-		p.nodes, p.stages = 5, [][]int{{0, 1, 2, 3}, {1, 2, 3, 4}, {0, 1, 2, 4}}
-	case 9:
-		p.nodes, p.stages = 4, [][]int{{0, 1, 2}, {0, 1, 2, 3}, {3}}
-	}
-	p.wishes = 20 + w.rng.IntN(60)
-	p.loss, p.double = pick(0, 0, 20, 100, 300), pick(0, 0, 50)
-	p.delay = pick(2, 10, 60, 250)
-	p.crashEvery = pick(0, 3000, 1200, 500)
-	p.cutEvery = pick(0, 0, 2500, 1000)
-	p.slowDisk = pick(0, 3, 40)
-	p.cutWrites = pick(0, 0, 100, 30)
-	p.keep = pick(0, 2, 8)
-	p.forget = pick(0, 0, 1) == 1
-	if p.amnesia = w.rng.IntN(8) == 0; p.amnesia {
-		p.crashEvery, p.slowDisk, p.forget = 150, 3, false
-	}
-	w.planTicks()
-	w.planLies()
-	w.planWorst()
-	w.planPatience()
-	w.tr.say(0, "plan: %+v", *p)
-}
-
 // keys are made once for all schedules: making one costs more than a schedule's step.
 var keys = func() (out [5]ed25519.PrivateKey) {
 	for i := range out {
@@ -259,26 +171,9 @@ func (w *world) found() {
 	}
 }
 
-// planPatience draws how soon controllers take a height for one that cannot be certified: in half of the worlds so soon that many epochs begin while
-// everything fails. It draws from a source of its own.
-func (w *world) planPatience() {
-	rng := rand.New(rand.NewPCG(w.seed, 0xe90c))
-	p := &w.plan
-	p.patience = []int{0, 0, 2500, 700}[rng.IntN(4)]
-	if p.lies != "" && p.class().impatient {
-		p.patience = 700
-	}
-}
-
 // genesis is the room at height 0.
 func (w *world) genesis() *rooms.Chain {
 	return rooms.NewChain(w.room, rooms.NewState(w.town.records[0].rec))
-}
-
-// after lets something happen ms later.
-func (w *world) after(ms int64, do func()) {
-	w.seq++
-	heap.Push(&w.queue, &event{w.now + max(ms, 0), w.seq, do})
 }
 
 // maxEvents bounds a schedule: far above what the largest needs.
@@ -369,151 +264,6 @@ func (w *world) why() error {
 		}
 	}
 	return errors.New(msg)
-}
-
-// heal ends all faults for good.
-func (w *world) heal() {
-	w.tr.say(w.now, "heal")
-	w.healed = true
-	clear(w.cut)
-	for _, n := range w.nodes {
-		n.end.stall.Patience = 0
-		if !n.up && !n.away() {
-			n.boot()
-		}
-	}
-	if !w.plan.amnesia {
-		w.after(1000, w.recovers)
-	}
-}
-
-func (w *world) crashes() {
-	if w.healed {
-		return
-	}
-	if n := w.nodes[w.rng.IntN(len(w.nodes))]; n.up {
-		n.crash()
-		n.bootLater()
-	}
-	w.after(int64(w.rng.IntN(2*w.plan.crashEvery)), w.crashes)
-}
-
-// forgets makes a node lose its raft state, but not what it signed, nor what is certified: as when it gives them up after a divergence. It
-// does so only when the last one that did is back, since a majority that forgets is more than raft can bear.
-func (w *world) forgets() {
-	if w.healed {
-		return
-	}
-	w.after(int64(300+w.rng.IntN(2500)), w.forgets)
-	lead := w.settled()
-	if next := min(w.stage+1, len(w.plan.stages)-1); lead == nil || len(w.plan.stages[next]) < 3 {
-		return
-	}
-	members := lead.ctl.Status().Members
-	n := w.nodes[w.rng.IntN(len(w.nodes))]
-	if n.up && n.ctl != nil && len(members) >= 3 && slices.Contains(lead.chain.Machine.Base().Controllers, n.id) {
-		w.tr.say(w.now, "node %d forgets its raft state", n.i)
-		w.st.forgotten++
-		n.crash()
-		n.disk = n.disk.Drop()
-		n.bootLater()
-	}
-}
-
-// settled returns a leader whose members all live the life that their disks know, nil when there is none.
-func (w *world) settled() *node {
-	for _, n := range w.nodes {
-		if !n.up || n.ctl == nil {
-			continue
-		}
-		s := n.ctl.Status()
-		if s.Role != order.Leader || !s.Settled || !s.Sealed {
-			continue
-		}
-		ok := true
-		for _, m := range s.Members {
-			p := w.byID[m.Node]
-			ok = ok && m.Voter && p.disk.Alive && p.disk.Incarnation == m.Incarnation
-		}
-		for _, p := range w.nodes { // an older leader may not know
-			ok = ok && (p.ctl == nil || p.ctl.Status().Term <= s.Term)
-		}
-		if ok {
-			return n
-		}
-	}
-	return nil
-}
-
-// partitions cuts some nodes off, both ways or one way, for a while.
-func (w *world) partitions() {
-	if w.healed {
-		return
-	}
-	w.st.partitions++
-	side := w.rng.IntN(1 << len(w.nodes))
-	oneWay := w.rng.IntN(3) == 0
-	var cuts [][2]int
-	for a := range w.nodes {
-		for b := range w.nodes {
-			if side>>a&1 == 1 && side>>b&1 == 0 {
-				cuts = append(cuts, [2]int{a, b})
-				if !oneWay {
-					cuts = append(cuts, [2]int{b, a})
-				}
-			}
-		}
-	}
-	for _, c := range cuts {
-		w.cut[c] = true
-	}
-	w.tr.say(w.now, "partition %05b one way %v", side, oneWay)
-	w.after(int64(100+w.rng.IntN(3000)), func() {
-		for _, c := range cuts {
-			delete(w.cut, c)
-		}
-		w.tr.say(w.now, "partition %05b ends", side)
-	})
-	w.after(int64(w.rng.IntN(2*w.plan.cutEvery)), w.partitions)
-}
-
-// directoryGrows makes a new version, which nodes learn of at different times.
-func (w *world) directoryGrows() {
-	if w.healed || w.town.grown >= 6 {
-		return
-	}
-	w.town.grow()
-	w.town.spread()
-	w.after(int64(w.rng.IntN(2500)), w.directoryGrows)
-}
-
-// send puts a message on the network.
-func (w *world) send(from, to *node, size int, arrive func()) {
-	if from == to {
-		w.after(0, arrive)
-		return
-	}
-	if from.apart != to.apart || w.cut[[2]int{from.i, to.i}] || !w.healed && w.rng.IntN(1000) < w.plan.loss {
-		w.st.lost++
-		return
-	}
-	times := 1
-	if !w.healed && w.rng.IntN(1000) < w.plan.double {
-		times = 2
-		w.st.doubled++
-	}
-	delay := w.plan.delay
-	if w.healed {
-		delay = min(delay, 20)
-	}
-	for range times {
-		life := to.life
-		w.after(int64(1+w.rng.IntN(delay)), func() {
-			if to.up && to.life == life && from.apart == to.apart && !w.cut[[2]int{from.i, to.i}] {
-				arrive()
-			}
-		})
-	}
 }
 
 // verify is the request check of all nodes: each signature is computed once in a schedule.
