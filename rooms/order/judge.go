@@ -160,12 +160,20 @@ func (c *Controller) inspect(from rooms.NodeID, r *raftMessage) error {
 				return err
 			}
 		}
-		if b == nil || e.Term != r.Term || e.Index <= last {
-			continue // no batch, not of this leader's making, or not new
+		if b == nil {
+			continue
 		}
 		at := max(b.Time, 0)
-		if ahead := at - c.now; ahead > maxClockSkew && !c.blind[WrongTime] {
-			return blame(WrongTime, fmt.Errorf("step: a batch from %d s ahead", ahead/1000))
+		// Also one of an earlier term, or in another one's place: who led when nobody took it may lead again. Where the room's time is already, it does no harm.
+		if ahead := at - c.now; ahead > maxClockSkew && at > c.chain.Time && !c.blind[WrongTime] {
+			err := fmt.Errorf("step: a batch from %d s ahead", ahead/1000)
+			if b.Leader == from {
+				err = blame(WrongTime, err)
+			}
+			return err
+		}
+		if e.Term != r.Term || e.Index <= last {
+			continue // not of this leader's making, or not new
 		}
 		if c.now-w.contact <= dirPatience {
 			continue

@@ -74,6 +74,44 @@ func TestDishonestLeaderIsDeposed(t *testing.T) {
 	}
 }
 
+// TestARefusedTimeStaysRefused: a batch from far ahead that nobody took does not come into the log in a later term either, when its leader leads again among controllers
+// that have forgotten why they deposed it.
+func TestARefusedTimeStaysRefused(t *testing.T) {
+	bothWays(t, order.Switches{Misdeeds: []order.Misdeed{order.WrongTime}}, func(tr *trial, off bool) {
+		tr.crown()
+		tr.drop = func(p packet) bool { return p.from == tr.cheat.id } // nobody takes it: they refuse it, or do not hear it
+		tr.shape = func(b *rooms.Batch) { b.Time += 3_600_000 }
+		tr.order0(t, tr.cheat)
+		tr.drop, tr.shape = nil, nil
+		for _, h := range tr.hosts {
+			h.ledger = order.NewLedger()
+			h.start()
+		}
+		for range 50 {
+			if tr.hosts[1].ctl.Leader().IsZero() {
+				tr.cheat.ctl.Campaign(tr.now)
+			}
+			tr.tick(1)
+		}
+		if ahead := tr.hosts[1].chain.Time > tr.now+60_000; ahead != off {
+			t.Errorf("defence off: %v; the room's time runs ahead: %v", off, ahead)
+		}
+		if charged := tr.charged(order.WrongTime, false); charged == off {
+			t.Errorf("defence off: %v; charged: %v", off, charged)
+		}
+		if off {
+			return
+		}
+		r := tr.request(1, "one", &rooms.Enter{View: "test"})
+		for range 40 {
+			tr.ask(r)
+		}
+		if tr.same(); !tr.has(r) {
+			t.Error("the room does not go on")
+		}
+	})
+}
+
 // TestTwoBatchesForOnePlaceAreProven lets the leader give one honest controller another batch than the others: who sees both holds the proof, and
 // soon everybody does.
 func TestTwoBatchesForOnePlaceAreProven(t *testing.T) {
