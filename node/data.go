@@ -4,6 +4,7 @@ import (
 	"crypto/ed25519"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -35,11 +36,26 @@ func openDir(path string, log *slog.Logger) (*dataDir, error) {
 	if err != nil {
 		return nil, fmt.Errorf("data directory %s: %w", path, err)
 	}
-	key, err := loadKey(filepath.Join(path, keyFile))
-	if err != nil {
+	d := &dataDir{store: s, recovery: func() (ed25519.PrivateKey, error) { return loadKey(filepath.Join(path, recoveryFile)) }}
+	if d.key, err = d.ownKey(filepath.Join(path, keyFile)); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
-	return &dataDir{key, func() (ed25519.PrivateKey, error) { return loadKey(filepath.Join(path, recoveryFile)) }, s}, nil
+	return d, nil
+}
+
+// errKeyLost: the directory is that of a node of a network, and the node's key is gone.
+var errKeyLost = errors.New("there is no such file, and a node of a network lives in this directory: restore it from a backup, or join anew with an empty directory: without it the node is another one")
+
+// ownKey reads the node's key, or makes it where no node has lived yet.
+func (d *dataDir) ownKey(path string) (ed25519.PrivateKey, error) {
+	_, lived, err := d.genesis()
+	if err != nil {
+		return nil, err
+	}
+	if _, err := os.Stat(path); lived && errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("read key: %s: %w", path, errKeyLost)
+	}
+	return loadKey(path)
 }
 
 func (d *dataDir) genesis() (g rooms.Genesis, ok bool, err error) {

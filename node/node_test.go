@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -102,6 +103,41 @@ func TestADamagedKeyIsNotReplaced(t *testing.T) {
 	}
 	if data, err := os.ReadFile(file); err != nil || string(data) != "c2hvcnQ=\n" {
 		t.Errorf("the key's file now holds %q, %v", data, err)
+	}
+}
+
+// A node of a network that starts with a new key would be nobody there, and its people would wonder why nothing is ordered.
+func TestALostKeyIsNotReplaced(t *testing.T) {
+	cfg, log := configOf(t), slog.New(slog.NewTextHandler(io.Discard, nil))
+	n, err := Open(cfg, true, log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := n.Close(); err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(string(cfg.Node.Data), keyFile)
+	key, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(file); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open(cfg, true, log); !errors.Is(err, errKeyLost) {
+		t.Errorf("without its key: %v", err)
+	}
+	if _, err := os.Stat(file); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("there is a key now: %v", err)
+	}
+	if err := os.WriteFile(file, key, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if n, err = Open(cfg, false, log); err != nil {
+		t.Fatalf("with its key again: %v", err)
+	}
+	if err := n.Close(); err != nil {
+		t.Fatal(err)
 	}
 }
 
