@@ -57,8 +57,11 @@
 //
 // And of ticks, 23 Nov 2026, with `-saboteur` as named, seeds from 9000:
 //
-//   - packed ticks are not checked (checkTicks), pack-wrong: "certified, but this node's own result differs" at seed 9004;
-//   - what is here is stored again out of another's pack (no Above), pack-own: "height 90 comes where height 81 belongs" at seed 9001;
+//   - packed ticks are not checked (checkTicks), pack-wrong: "certified, but this node's own result differs" at seed 9002;
+//   - what is here is stored again out of another's pack (no Above), pack-own: "height 12 comes where height 11 belongs" at seed 9004;
 //   - a leader's time may be anything (inspect), tick-time: "the room's time is 3599 s ahead" at seed 9000;
-//   - ticks that nobody asked for are not counted (judgeBeat), tick-unasked: no rest, since the room ticks for ever; tick-fast: nobody notices.
+//   - a pack's certificate is not looked at (CheckBy), pack-wrong: "FORK: node 4 holds another header" at seed 9007;
+//   - a checkpoint is packed as any tick (Pack), ticks always, from 1: "the tick at height 63 is not packed" at seed 22;
+//   - ticks of two epochs are packed together (Pack), the same: "the ticks below it are not those that the header names" at seed 176;
+//   - ticks that nobody asked for, or none, are not counted (judgeBeat, tickBeat): TestSaboteurs says that nobody notices.
 package main
