@@ -120,19 +120,20 @@ func (o *Overlay) save(p *peerLink, saved map[NodeID]PeerAddrs) {
 	}
 }
 
-// introduce tells a peer that came up of the others, if it knows fewer, and some of them of it, if it is new or the network small. A newcomer dials the
-// others, so they need no word of it, but where only they can reach it: what reaches some now reaches all by retell. Were all told by all, each
-// newcomer would cost N² frames.
+// introduce tells a peer that came up of the others, and some of them of it, if it is new or the network small. A newcomer dials the others, so they need
+// no word of it, but where only they can reach it: what reaches some now reaches all by retell, and so does what it has not been told of. Were all told
+// by all, each newcomer would cost N² frames.
 func (o *Overlay) introduce(p *peerLink) {
 	others := o.upBut(p)
 	p.mu.Lock()
-	fewer, few := p.knows < len(others), p.knows <= maxNews
+	fresh := p.knows <= maxNews || p.knows < len(others)/2
+	fewer := fresh && p.knows < len(others)
 	p.knows = max(p.knows, len(others)) // it is told: should it come and go on this connection, it knows
 	p.mu.Unlock()
 	if fewer {
 		p.tellOf(others[:min(len(others), maxTold)])
 	}
-	if news := []*peerLink{p}; fewer || few {
+	if news := []*peerLink{p}; fresh {
 		for _, q := range others[:min(len(others), maxNews)] {
 			q.tellOf(news)
 		}

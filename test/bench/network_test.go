@@ -23,7 +23,7 @@ import (
 // Patience, for the nodes to find each other and to share control.
 const (
 	ready     = 30 * time.Second
-	readyEach = 2 * time.Second // more for each node
+	readyEach = 5 * time.Second // more for each node
 )
 
 // network is nodes in this process, with stores on the disk and libp2p over loopback.
