@@ -40,6 +40,7 @@ type Node struct {
 	key     ed25519.PrivateKey
 	id      rooms.NodeID
 	genesis rooms.Genesis
+	founded bool // by opening the data directory
 
 	store    *store.Store
 	over     *overlay.Overlay
@@ -81,6 +82,7 @@ func OpenWith(cfg config.Config, parts Parts, found bool, log *slog.Logger) (*No
 			err = ErrNoNetwork
 		} else {
 			n.genesis, err = foundNetwork(cfg, dir)
+			n.founded = true
 		}
 	}
 	if err == nil && cfg.XMPP.Domain != "" && cfg.XMPP.Domain != n.genesis.Domain {
@@ -119,6 +121,9 @@ func foundNetwork(cfg config.Config, dir *dataDir) (rooms.Genesis, error) {
 	}
 	return g, dir.setGenesis(g, nil)
 }
+
+// Founded reports whether opening the data directory has founded the network: whoever meant another one has lost what was in it, or named the wrong directory.
+func (n *Node) Founded() bool { return n.founded }
 
 // NodeName returns the configured name of the node, or one made from the host's name.
 func NodeName(cfg config.Config) string {

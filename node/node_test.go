@@ -55,6 +55,9 @@ func TestANodeIsTakenDownTwiceAndComesBackAsItself(t *testing.T) {
 	if again.ID() != n.ID() || again.Genesis() != n.Genesis() {
 		t.Error("it came back as another node")
 	}
+	if !n.Founded() || again.Founded() {
+		t.Errorf("the first start founds the network: %v; the second one does: %v", n.Founded(), again.Founded())
+	}
 	if err := again.Close(); err != nil { // never started
 		t.Error(err)
 	}

@@ -223,7 +223,11 @@ func nodeNameOf(n *node.Node) string {
 // greet says in five lines what to do next.
 func greet(c *call, n *node.Node, cfg config.Config) {
 	g := n.Genesis()
-	fmt.Fprintf(c.out, "warren %s: node %s of network %q, data in %s\n", version, nodeNameOf(n), g.Name, cfg.Node.Data)
+	network := "network"
+	if n.Founded() { // who lost a node's disk should not take a network of one for the old one
+		network = "a new network,"
+	}
+	fmt.Fprintf(c.out, "warren %s: node %s of %s %q, data in %s\n", version, nodeNameOf(n), network, g.Name, cfg.Node.Data)
 	fmt.Fprintf(c.out, "IRC   connect a client to %s and /join #lobby\n", orOff(cfg.IRC.Listen))
 	fmt.Fprintf(c.out, "XMPP  log in to %s as NAME@%s and join lobby@rooms.%s\n", orOff(cfg.XMPP.Listen), g.Domain, g.Domain)
 	fmt.Fprintf(c.out, "Account: warren account create NAME%s (or REGISTER from the client)\n", c.where())
