@@ -286,6 +286,8 @@ func (c *Chain) checkEpoch(d *Decision) (controllers []NodeID, carried bool, err
 				return nil, false, ErrFork
 			}
 			carried = true
+		} else if h.Height == e.Start && d.Bare() && h.Hash() == e.Head {
+			carried = true
 		}
 	}
 	if first && !d.Batch.Begins() {

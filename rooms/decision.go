@@ -216,16 +216,22 @@ func (d *Decision) Marks() bool {
 	return op == OpReconfigure || op == OpBegin
 }
 
-// CheckShape reports whether the parts of the decision belong together: payload and verdict hashes, one verdict a request, and the ticks below it.
+// CheckShape reports whether the parts of the decision belong together: payload and verdict hashes, one verdict a request, and the ticks below it. Of one that is
+// Bare there is no payload: its header is a tick's.
 // It checks no signature.
 func (d *Decision) CheckShape() error {
 	switch {
 	case len(d.Verdicts) != len(d.Batch.Requests):
 		return fmt.Errorf("decision %d: %d verdicts for %d requests", d.Header.Height, len(d.Verdicts), len(d.Batch.Requests))
-	case d.Batch.Hash() != d.Header.Payload:
+	case !d.Bare() && d.Batch.Hash() != d.Header.Payload:
 		return fmt.Errorf("decision %d: the batch is not the one the header names", d.Header.Height)
 	case d.Verdicts.Hash() != d.Header.Verdicts:
 		return fmt.Errorf("decision %d: the verdicts are not those the header names", d.Header.Height)
+	}
+	if d.Bare() {
+		if err := d.checkBare(); err != nil {
+			return err
+		}
 	}
 	return d.checkTicks()
 }

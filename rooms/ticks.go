@@ -25,6 +25,9 @@ type Tick struct {
 // errTicks is what is wrong with ticks that cannot lie below their decision.
 var errTicks = errors.New("the ticks below it are not those that the header names")
 
+// errBare is what is wrong with a decision that has no batch, and is not what UpTo leaves.
+var errBare = errors.New("it is not what is left of a tick")
+
 // IsTick reports whether nothing was asked for in the decision.
 func (d *Decision) IsTick() bool { return len(d.Batch.Requests) == 0 }
 
@@ -77,6 +80,31 @@ func (d *Decision) Above(height uint64) *Decision {
 		out.Ticks = &Ticks{Prev: below.Hash(), List: d.Ticks.List[height+1-d.Low():]}
 	}
 	return &out
+}
+
+// Bare reports whether of a tick that certifies nothing below, and is held by nothing above, no more is left than its header: an epoch begins above it (see UpTo).
+func (d *Decision) Bare() bool { return d.IsTick() && d.Batch.Leader.IsZero() && d.Batch.Time == 0 }
+
+// UpTo returns what is left of a decision when the log ends at a height which it holds as a tick: that one, bare, with those below it. Nobody has its batch and its
+// certificate any more; the directory vouches for its header, where an epoch begins above it. nil: the decision does not hold that height.
+func (d *Decision) UpTo(height uint64) *Decision {
+	h, ok := d.HeaderAt(height)
+	if !ok || height == d.Header.Height {
+		return nil
+	}
+	out := &Decision{Header: h, Batch: Batch{Epoch: h.Epoch, Height: height}, Verdicts: Verdicts{}}
+	if n := height - d.Low(); n > 0 {
+		out.Ticks = &Ticks{Prev: d.Ticks.Prev, List: d.Ticks.List[:n:n]}
+	}
+	return out
+}
+
+// checkBare reports whether the decision can be what is left of a tick.
+func (d *Decision) checkBare() error {
+	if d.Header.Height%CheckpointEvery == 0 || len(d.Cert) > 0 || len(d.Batch.Sig) > 0 || d.Batch.Epoch != d.Header.Epoch || d.Batch.Height != d.Header.Height {
+		return fmt.Errorf("decision %d: %w", d.Header.Height, errBare)
+	}
+	return nil
 }
 
 // Plain returns the decision without its ticks, for who wants to show what was decided in it.

@@ -297,3 +297,61 @@ func TestPackedTicksPassAnEpochThatIsNone(t *testing.T) {
 		}
 	}
 }
+
+// TestWhatIsLeftOfATick: when the room is recovered amid ticks, no copy may have them but in a decision that is dropped. What is left of them leads to where the epoch
+// begins, on the directory's word, and nowhere else.
+func TestWhatIsLeftOfATick(t *testing.T) {
+	for start := uint64(2); start <= 5; start++ {
+		w := newEnding(t)
+		log := []Decision{*w.certified[0]}
+		c := newChainOf(w.directory().Rooms[w.room.Room])
+		run := func(b Batch) {
+			b.Epoch, b.Time, b.Dir = 1, w.now, w.dir.Height
+			h, v, _ := c.Run(&b, w.directory().Now(), VerifySignature)
+			log = append(log, Decision{Header: h, Batch: b, Verdicts: v, Cert: certify(h.Hash(), four...)})
+		}
+		if _, err := c.Accept(&log[0], w.directory().Now(), VerifySignature); err != nil {
+			t.Fatal(err)
+		}
+		for range 4 {
+			w.now += 50
+			run(Batch{Leader: id("n1")})
+		}
+		run(Batch{Leader: id("n1"), Requests: []Request{w.request(c, alice, &Say{Text: "six"})}})
+		packed := Pack(log)
+		if packed[1].UpTo(1) != nil || packed[1].UpTo(6) != nil || packed[1].UpTo(7) != nil {
+			t.Fatal("something is left of what is no tick")
+		}
+		stranger := newChainOf(w.directory().Rooms[w.room.Room])
+		late := newChainOf(w.directory().Rooms[w.room.Room])
+		for _, c := range []*Chain{stranger, late} {
+			if _, err := c.Accept(&log[0], w.directory().Now(), VerifySignature); err != nil {
+				t.Fatal(err)
+			}
+		}
+		left := packed[1].UpTo(start)
+		if err := stranger.Check(left); err == nil {
+			t.Error("it needs nobody's word")
+		}
+		w.recover(t, alice, w.stated("n1", &log[start-1]))
+		late.Learn(w.directory().Now())
+		for at := uint64(2); at <= 5; at++ {
+			if err := late.Check(packed[1].UpTo(at)); (err == nil) != (at == start) {
+				t.Errorf("an epoch from height %d, what is left up to %d: %v", start, at, err)
+			}
+		}
+		for what, spoil := range map[string]func(d *Decision){
+			"another time":  func(d *Decision) { d.Header.Time++ },
+			"a request":     func(d *Decision) { d.Batch.Requests, d.Verdicts = log[5].Batch.Requests, log[5].Verdicts },
+			"a certificate": func(d *Decision) { d.Cert = log[start-1].Cert },
+		} {
+			bad := *left
+			if spoil(&bad); late.Check(&bad) == nil {
+				t.Errorf("%s: nothing is wrong with it", what)
+			}
+		}
+		if _, err := late.Accept(left, w.directory().Now(), VerifySignature); err != nil || late.Height != start || late.Head != log[start-1].Header.Hash() || late.Epoch != 2 {
+			t.Errorf("at height %d of epoch %d: %v", late.Height, late.Epoch, err)
+		}
+	}
+}

@@ -187,11 +187,17 @@ func (h *Host) cut(id rooms.RoomID, height uint64) {
 		}
 		changes = []Change{log.change(id)}
 	}
-	h.cfg.Store.WriteLater(append(changes, []Change{
+	changes = append(changes, []Change{
 		{Table: Decisions, Key: roomKey(id, height+1), To: after(id)},
 		{Table: Snapshots, Key: roomKey(id, height+1), To: after(id)},
 		{Table: Ids, Key: id[:], To: after(id)},
-	}...))
+	}...)
+	if d, err := h.covering(id, height); err == nil && d != nil {
+		if left := d.UpTo(height); left != nil { // perhaps nobody holds these ticks in another way
+			changes = append(changes, recordOf(id, left, rooms.Marshal(left))...)
+		}
+	}
+	h.cfg.Store.WriteLater(changes)
 }
 
 // stands reports whether the disk holds a snapshot above one height, and up to another.

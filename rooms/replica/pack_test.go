@@ -299,3 +299,28 @@ func TestOverlappingPacksLeaveNoHole(t *testing.T) {
 		}
 	})
 }
+
+// TestGoingBackAmidPackedTicks: what is left of a log that is cut where no record ends leads up to there.
+func TestGoingBackAmidPackedTicks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		h := w.start("n1")
+		id := w.found("", "ann", rooms.CreateRoom{Name: "game"})
+		r := w.enter("n1", id, "ann")
+		w.do(r, "", "ann", &rooms.Configure{Ticks: new(uint8(20))})
+		time.Sleep(8 * time.Second)
+		_, headers := w.logOf(h, id)
+		rec, err := h.record(id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.kill("n1")
+		for _, at := range []uint64{100, 65, 30} {
+			h.cut(id, at)
+			chain, err := h.asStored(rec)
+			if err != nil || chain.Height != at || chain.Head != headers[at-1] {
+				t.Fatalf("cut at height %d, it stands at %d: %v", at, chain.Height, err)
+			}
+		}
+	})
+}

@@ -218,7 +218,7 @@ func (n *node) load() {
 		}
 		to := min(start, n.chain.Height-1)
 		n.w.tr.say(n.w.now, "node %d goes back from height %d to %d", n.i, n.chain.Height, to)
-		n.log = n.log.upto(to)
+		n.log = n.log.cut(to)
 		n.w.st.back++
 	}
 }

@@ -33,6 +33,17 @@ func (l records) upto(height uint64) records {
 	return l[:n:n]
 }
 
+// cut returns what is left of the log when it ends at a height.
+func (l records) cut(height uint64) records {
+	out := slices.Clone(l.upto(height))
+	if d := rooms.Covering(l, height); d != nil {
+		if left := d.UpTo(height); left != nil {
+			out = append(out, *left)
+		}
+	}
+	return out
+}
+
 // put returns the records with one more. The ticks that it holds lie there no more themselves.
 func (l records) put(d *rooms.Decision) records {
 	i, j := l.index(d.Low()), l.index(d.Header.Height+1)

@@ -50,11 +50,15 @@ func TestSameSeedSameStory(t *testing.T) {
 // 1962 a learner that blamed the only controller for requests that are not its business, 11720 a snapshot mark that came while entries waited
 // to be run, 113 a leader that spoiled the beginning of an epoch, 3770 and 6617 leaders who were taken to withhold certificates, 7076 and 8702 recoveries below a change
 // of controllers that the directory had seen, 21217 a leader whose log a traitor had spoiled before, 22116 a snapshot mark amid the entries of one message.
+// 1004072, which ticks, a recovery amid ticks that lay in later decisions only.
 func TestSeedsThatFailedOnce(t *testing.T) {
 	for _, seed := range []uint64{113, 188, 1344, 1962, 3576, 3770, 6617, 7076, 7544, 8702, 11720, 21217, 22116} {
 		if s := many(seed, 1, 1, 0, forced{ticks: "never"}, false); len(s.failures) > 0 {
 			t.Errorf("seed %d: %v", seed, s.failures[0].err)
 		}
+	}
+	if s := many(1004072, 1, 1, 0, forced{}, false); len(s.failures) > 0 {
+		t.Errorf("seed 1004072: %v", s.failures[0].err)
 	}
 }
 

@@ -175,6 +175,31 @@ func TestEpochsOfAnHonestNetwork(t *testing.T) {
 	}
 }
 
+// TestATickOfWhichTheHeaderIsLeft where people have an epoch begin amid ticks, and nowhere else.
+func TestATickOfWhichTheHeaderIsLeft(t *testing.T) {
+	for _, tt := range []struct {
+		start uint64
+		want  string
+	}{{3, ""}, {2, "no epoch begins above it"}} {
+		s := newStory()
+		s.room.decide(s.nodes[1:], nil)
+		s.room.decide(s.nodes[1:], nil)
+		s.ends("alice", nil, part{node: 0, height: tt.start})
+		s.begins(s.nodes[:1], begin{Epoch: 2, By: "alice", Of: 4, Silent: 3})
+		s.room.pack(2, 3)
+		var d decision
+		if err := cbor.Unmarshal(s.room.log[3], &d); err != nil {
+			t.Fatal(err)
+		}
+		d.Batch, d.Cert = encode(batch{Epoch: 1, Height: 3, Leader: make([]byte, 32)}), nil
+		s.room.log[3] = encode(d)
+		got := strings.Join(examine([]*disk{s.disk("n1")}).Problems, "\n")
+		if tt.want == "" && got != "" || !strings.Contains(got, tt.want) {
+			t.Errorf("an epoch from height %d: %q", tt.start, got)
+		}
+	}
+}
+
 // TestLiesAboutEpochsAreFound spoils one thing of an honest epoch at a time.
 func TestLiesAboutEpochsAreFound(t *testing.T) {
 	// Each tells the story from the stuck height on.
