@@ -23,6 +23,14 @@ const (
 	fewLinked = 16
 )
 
+// linksOf is with how many others a node is linked in a network of so many.
+func linksOf(nodes int) int {
+	if nodes > allLinked {
+		return fewLinked
+	}
+	return nodes - 1
+}
+
 type options struct {
 	nodes       int
 	seed        uint64
@@ -110,12 +118,8 @@ func New(t *testing.T, opts ...Option) *World {
 			t.Fatalf("%s starts: %v", n.Name, err)
 		}
 	}
-	links := o.nodes - 1
-	if o.nodes > allLinked {
-		links = fewLinked
-	}
 	w.Eventually("all nodes are linked", 3*time.Minute, func() bool {
-		return !slices.ContainsFunc(w.nodes, func(n *Node) bool { return n.peersUp() < links })
+		return !slices.ContainsFunc(w.nodes, func(n *Node) bool { return n.peersUp() < linksOf(o.nodes) })
 	})
 	w.Eventually("the directory has its controllers", 3*time.Minute, func() bool {
 		return !slices.ContainsFunc(w.nodes, func(n *Node) bool {
