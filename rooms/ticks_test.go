@@ -249,27 +249,34 @@ func TestTheDirectoryHoldsNoTicks(t *testing.T) {
 	}
 }
 
+// ticked returns a log of which the heights 2 to 5 are ticks.
+func (w *ending) ticked(t *testing.T) []Decision {
+	t.Helper()
+	log := []Decision{*w.certified[0]}
+	c := newChainOf(w.directory().Rooms[w.room.Room])
+	run := func(requests ...Request) {
+		b := Batch{Epoch: 1, Time: w.now, Dir: w.dir.Height, Leader: id("n1"), Requests: requests}
+		h, v, _ := c.Run(&b, w.directory().Now(), VerifySignature)
+		log = append(log, Decision{Header: h, Batch: b, Verdicts: v, Cert: certify(h.Hash(), four...)})
+	}
+	if _, err := c.Accept(&log[0], w.directory().Now(), VerifySignature); err != nil {
+		t.Fatal(err)
+	}
+	for range 4 {
+		w.now += 50
+		run()
+	}
+	run(w.request(c, alice, &Say{Text: "six"}))
+	return log
+}
+
 // TestPackedTicksPassAnEpochThatIsNone: an epoch that somebody without the right had begin amid ticks keeps nobody from what was decided above, also when no more is
 // left of those ticks than a later decision holds. One that was rightfully begun there does.
 func TestPackedTicksPassAnEpochThatIsNone(t *testing.T) {
 	for _, by := range []who{alice, bob} {
 		for start := uint64(2); start <= 4; start++ {
 			w := newEnding(t)
-			log := []Decision{*w.certified[0]}
-			c := newChainOf(w.directory().Rooms[w.room.Room])
-			run := func(b Batch) {
-				b.Epoch, b.Time, b.Dir = 1, w.now, w.dir.Height
-				h, v, _ := c.Run(&b, w.directory().Now(), VerifySignature)
-				log = append(log, Decision{Header: h, Batch: b, Verdicts: v, Cert: certify(h.Hash(), four...)})
-			}
-			if _, err := c.Accept(&log[0], w.directory().Now(), VerifySignature); err != nil {
-				t.Fatal(err)
-			}
-			for range 4 {
-				w.now += 50
-				run(Batch{})
-			}
-			run(Batch{Requests: []Request{w.request(c, alice, &Say{Text: "six"})}})
+			log := w.ticked(t)
 			w.recover(t, by, w.stated("n1", &log[start-1]))
 			late := newChainOf(w.directory().Rooms[w.room.Room])
 			late.Learn(w.directory().Now())
@@ -303,21 +310,7 @@ func TestPackedTicksPassAnEpochThatIsNone(t *testing.T) {
 func TestWhatIsLeftOfATick(t *testing.T) {
 	for start := uint64(2); start <= 5; start++ {
 		w := newEnding(t)
-		log := []Decision{*w.certified[0]}
-		c := newChainOf(w.directory().Rooms[w.room.Room])
-		run := func(b Batch) {
-			b.Epoch, b.Time, b.Dir = 1, w.now, w.dir.Height
-			h, v, _ := c.Run(&b, w.directory().Now(), VerifySignature)
-			log = append(log, Decision{Header: h, Batch: b, Verdicts: v, Cert: certify(h.Hash(), four...)})
-		}
-		if _, err := c.Accept(&log[0], w.directory().Now(), VerifySignature); err != nil {
-			t.Fatal(err)
-		}
-		for range 4 {
-			w.now += 50
-			run(Batch{Leader: id("n1")})
-		}
-		run(Batch{Leader: id("n1"), Requests: []Request{w.request(c, alice, &Say{Text: "six"})}})
+		log := w.ticked(t)
 		packed := Pack(log)
 		if packed[1].UpTo(1) != nil || packed[1].UpTo(6) != nil || packed[1].UpTo(7) != nil {
 			t.Fatal("something is left of what is no tick")

@@ -142,14 +142,7 @@ func (o *Overlay) introduce(p *peerLink) {
 
 // retell tells one of the members now and then of some others, so that in the end all know of all, whoever could reach whom when they came.
 func (o *Overlay) retell() {
-	for {
-		t := time.NewTimer(minRedial + rand.N(maxRedial-minRedial))
-		select {
-		case <-o.ctx.Done():
-			t.Stop()
-			return
-		case <-t.C:
-		}
+	for o.pause() {
 		if up := o.upBut(nil); len(up) > 1 {
 			up[0].tellOf(up[1:min(len(up), 1+maxRetold)])
 		}
@@ -250,13 +243,21 @@ func (o *Overlay) bootstrapLoop() {
 				cancel()
 			}
 		}
-		t := time.NewTimer(minRedial + rand.N(maxRedial-minRedial))
-		select {
-		case <-o.ctx.Done():
-			t.Stop()
+		if !o.pause() {
 			return
-		case <-t.C:
 		}
+	}
+}
+
+// pause waits until it is time for what is done now and then; false: the overlay ends.
+func (o *Overlay) pause() bool {
+	t := time.NewTimer(minRedial + rand.N(maxRedial-minRedial))
+	defer t.Stop()
+	select {
+	case <-o.ctx.Done():
+		return false
+	case <-t.C:
+		return true
 	}
 }
 

@@ -104,7 +104,7 @@ func (c *Controller) afterStep(from rooms.NodeID, t pb.MessageType, before raft.
 	}
 	c.note(from, TermRaised, fmt.Sprintf("from %d to %d", before.GetTerm(), st.GetTerm()))
 	if before.RaftState == raft.StateLeader && st.RaftState == raft.StateFollower && c.agree(c.cfg.Self) == 1 {
-		c.campaign() // nobody else wants to lead: do not let the room wait for a time-out
+		c.campaign() // nobody else wants to lead, and nobody complains of this node: do not let the room wait for a time-out
 	}
 }
 

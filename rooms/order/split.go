@@ -38,16 +38,19 @@ func (c *Controller) outdated(before raft.BasicStatus) {
 
 // before reports whether this node rather than the other candidate should lead: whose log ends later, and of equals the first by rank.
 func (c *Controller) before(id uint64, r *raftMessage) bool {
+	term, index, ok := c.lastEntry()
+	rank := func(id uint64) int { return slices.Index(c.controllers, c.known[id].Node) }
+	return ok && cmp.Or(cmp.Compare(term, r.LogTerm), cmp.Compare(index, r.Index), cmp.Compare(rank(id), rank(c.selfID)), cmp.Compare(id, c.selfID)) > 0
+}
+
+// lastEntry returns where the log ends; false: it cannot be read.
+func (c *Controller) lastEntry() (term, index uint64, ok bool) {
 	index, err := c.log.LastIndex()
 	if err != nil {
-		return false
+		return 0, 0, false
 	}
-	term, err := c.log.Term(index)
-	if err != nil {
-		return false
-	}
-	rank := func(id uint64) int { return slices.Index(c.controllers, c.known[id].Node) }
-	return cmp.Or(cmp.Compare(term, r.LogTerm), cmp.Compare(index, r.Index), cmp.Compare(rank(id), rank(c.selfID)), cmp.Compare(id, c.selfID)) > 0
+	term, err = c.log.Term(index)
+	return term, index, err == nil
 }
 
 // Reached says that a node can be reached that could not be, or is another process now: if this one asks for votes, it asks that one again. What it was asked before
@@ -68,13 +71,9 @@ func (c *Controller) Reached(nowMS int64, node rooms.NodeID) {
 	default:
 		return
 	}
-	to, voter := c.conf.of(node)
-	index, err := c.log.LastIndex()
-	if err != nil || !voter {
-		return
-	}
-	term, err := c.log.Term(index)
-	if err != nil {
+	to, member := c.conf.of(node)
+	term, index, ok := c.lastEntry()
+	if !ok || !member {
 		return
 	}
 	m.To, m.Index, m.LogTerm = new(to.raftID()), new(index), new(term)

@@ -2,11 +2,26 @@ package order_test
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 
 	"warren/rooms"
 	"warren/rooms/order"
 )
+
+// bereaved kills the leader and returns the others, who know that.
+func (c *cluster) bereaved() (dead *host, heirs []*host) {
+	c.t.Helper()
+	dead = c.leader()
+	dead.ctl = nil
+	for _, h := range c.hosts {
+		if h != dead {
+			h.ctl.Lost(dead.id)
+			heirs = append(heirs, h)
+		}
+	}
+	return dead, heirs
+}
 
 // TestTwoWhoWantToLeadAtOnce: of four, one is dead, and its two or three heirs ask for votes in the same moment. All votes of the living are needed. One leads without
 // any time passing.
@@ -16,15 +31,7 @@ func TestTwoWhoWantToLeadAtOnce(t *testing.T) {
 			t.Run(fmt.Sprintf("%d from %d on", n, first), func(t *testing.T) {
 				c := newCluster(t, 4, 4)
 				c.say(3)
-				dead := c.leader()
-				dead.ctl = nil
-				var heirs []*host
-				for _, h := range c.hosts {
-					if h != dead {
-						h.ctl.Lost(dead.id)
-						heirs = append(heirs, h)
-					}
-				}
+				_, heirs := c.bereaved()
 				for i := range n {
 					if !heirs[(first+i)%3].ctl.Campaign(c.now) {
 						t.Fatal("it does not campaign")
@@ -53,15 +60,7 @@ func TestASplitVoteIsNotRepeatedForEver(t *testing.T) {
 	const vote, preVote = 5, 17 // raft's numbers
 	c := newCluster(t, 4, 4)
 	c.say(3)
-	dead := c.leader()
-	dead.ctl = nil
-	var heirs []*host
-	for _, h := range c.hosts {
-		if h != dead {
-			h.ctl.Lost(dead.id)
-			heirs = append(heirs, h)
-		}
-	}
+	_, heirs := c.bereaved()
 	good, cheat := heirs[0], heirs[2]
 	wants := func(p packet) {
 		order.Alter(p.data, func(e *order.Envelope) {
@@ -96,18 +95,9 @@ func TestANewLeaderIsGivenTheSignatures(t *testing.T) {
 	c.drop = func(p packet) bool { return p.to == dead.id && order.KindOf(p.data) == "sign" }
 	dead.ctl.Submit(c.now, c.request(0, "zero", &rooms.Say{Text: "committed, not certified"}))
 	c.deliver()
-	dead.ctl, c.drop = nil, nil
-	for _, h := range c.hosts {
-		if h != dead {
-			h.ctl.Lost(dead.id)
-		}
-	}
-	for _, h := range c.hosts {
-		if h != dead {
-			h.ctl.Campaign(c.now)
-			break
-		}
-	}
+	c.drop = nil
+	_, heirs := c.bereaved()
+	heirs[0].ctl.Campaign(c.now)
 	c.deliver()
 	if !c.allAt(4)() {
 		t.Error("not all have it")
@@ -120,17 +110,9 @@ func TestWhoComesBackIsAskedForItsVote(t *testing.T) {
 		c := newCluster(t, 4, 4)
 		c.say(3)
 		c.tick(5)
-		dead := c.leader()
-		var backups []*host
-		for _, h := range c.hosts {
-			if h != dead {
-				backups = append(backups, h)
-			}
-		}
-		first, voter, back := backups[0], backups[1], backups[2]
-		dead.ctl, back.ctl = nil, nil
-		first.ctl.Lost(dead.id)
-		voter.ctl.Lost(dead.id)
+		dead, heirs := c.bereaved()
+		first, voter, back := heirs[0], heirs[1], heirs[2]
+		back.ctl = nil
 		if gently {
 			for first.ctl.Leader() == dead.id || voter.ctl.Leader() == dead.id { // each asks in vain until nobody believes in the dead one any more
 				c.tick(1)
@@ -155,20 +137,15 @@ func TestWhoComesBackWithMoreLeads(t *testing.T) {
 		c := newCluster(t, 4, 4)
 		c.say(3)
 		c.tick(5)
-		dead := c.leader()
-		var others []*host
-		for _, h := range c.hosts {
-			if h != dead {
-				others = append(others, h)
-			}
-		}
-		first, voter, back := others[0], others[1], others[2]
-		c.drop = func(p packet) bool { return p.to == first.id || p.to == voter.id }
-		dead.ctl.Submit(c.now, c.request(0, "zero", &rooms.Say{Text: "for two"}))
+		lead := c.leader()
+		back := c.hosts[(lead.i+1)%4]
+		c.drop = func(p packet) bool { return p.to != lead.id && p.to != back.id }
+		lead.ctl.Submit(c.now, c.request(0, "zero", &rooms.Say{Text: "for two"}))
 		c.deliver()
-		dead.ctl, back.ctl, c.drop = nil, nil, nil
-		for _, h := range []*host{first, voter} {
-			h.ctl.Lost(dead.id)
+		dead, heirs := c.bereaved()
+		heirs = slices.DeleteFunc(heirs, func(h *host) bool { return h == back })
+		back.ctl, c.drop = nil, nil
+		for _, h := range heirs {
 			h.ctl.Campaign(c.now)
 			c.deliver()
 		}
@@ -177,7 +154,7 @@ func TestWhoComesBackWithMoreLeads(t *testing.T) {
 		c.deliver()
 		before := c.now
 		if asked {
-			for _, h := range []*host{first, voter} {
+			for _, h := range heirs {
 				h.ctl.Reached(c.now, back.id)
 				h.ctl.Reached(c.now, dead.id)
 			}
