@@ -100,7 +100,7 @@ const (
 	frameCost       = 256             // bytes that a waiting frame takes beside its data
 	maxPending      = 1024            // wishes of this node in one room without a verdict; more are refused as busy
 	window          = 128             // of these, sent and not yet answered
-	maxSentAway     = 64              // nodes with wishes that are told when somebody leads; more ask again
+	maxSentAway     = 64              // nodes with wishes and questions that are told when somebody leads; more ask again
 	pullCount       = 256             // decisions in one answer to a pull
 	pullBytes       = 2 << 20         // bytes of them: what a slow line carries in pullTime
 	pullStep        = 16              // decisions read from the disk at once for it
@@ -138,6 +138,10 @@ const (
 	maxReaders      = 16                     // rooms read from the disk at once in the background
 	loadingFrames   = 64                     // frames kept for a room that is being read, or waits for its leader: the first wishes and questions
 	loadingShare    = loadingFrames / 4      // of these, of one sender
+	earlyFrames     = 1024                   // frames kept for rooms that this node does not know yet
+	earlyShare      = 32                     // of these, of one sender: the first questions, wishes and votes of some rooms that it makes at once
+	earlyBytes      = 4 << 10                // of one: entering is some hundred bytes; who says more before everybody knows the room says it again
+	earlyLife       = time.Second            // of one: by then the directory's word is here, and its sender has sent it again
 	maxQuestion     = 1 << 10                // bytes of a question for the head, or of a wish to be told: two names and some numbers
 	maxViews        = 8                      // states of parked rooms kept for who only looks: those that a search finds are asked for again at once
 	viewBytes       = 1 << 20                // of the documents in one of them: a larger one is read each time

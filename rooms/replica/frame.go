@@ -57,7 +57,7 @@ func (r *Replica) frame(f inFrame) {
 			return
 		}
 		if a, ok := decode[askHead](f.Data); ok {
-			r.sendHead(f.from, a.Nonce, r.mayRead(f.from, a.For))
+			r.askedHeadBy(f.from, a)
 		}
 	case frameRecruit:
 		r.wakeUp()

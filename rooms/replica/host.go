@@ -39,7 +39,8 @@ type Host struct {
 	parked  map[rooms.RoomID]*resting // a copy that is just ending may be among copies, too
 	nextDue int64                     // ms: when the first of them has to be looked at, 0: never
 	loading map[rooms.RoomID]*loading // rooms that are being read from the disk
-	fillers chan struct{}             // a place for each copy that fills its log
+	early   early
+	fillers chan struct{} // a place for each copy that fills its log
 	dir     *Replica
 	readers chan struct{} // tokens of those who read rooms in the background
 	wakes   rate.Nodes    // parked rooms read for other nodes; guarded by mu
@@ -173,8 +174,9 @@ func (h *Host) tick() {
 	}
 }
 
-// Frame takes a frame from another node; it never blocks. It wakes a parked room. Frames of rooms that this node does not hold are dropped; a
-// recruitment by one of the room's controllers has the room opened, and is repeated. data must not change any more.
+// Frame takes a frame from another node; it never blocks. It wakes a parked room. Frames of rooms that this node does not hold are dropped, those of
+// rooms that it does not know yet after a moment (early.go); a recruitment by one of the room's controllers has the room opened, and is repeated.
+// data must not change any more.
 func (h *Host) Frame(from rooms.NodeID, data []byte) {
 	f, ok := decodeFrame(data)
 	if !ok {

@@ -26,7 +26,7 @@ func (h *Host) hold(id rooms.RoomID) (*Replica, error) {
 			<-l.done
 			continue
 		}
-		l = &loading{done: make(chan struct{}), wanted: true}
+		l = &loading{done: make(chan struct{}), frames: h.takeEarly(id), wanted: true}
 		h.loading[id] = l
 		h.mu.Unlock()
 		return h.read(id, r, l)

@@ -59,8 +59,8 @@ type Replica struct {
 	rumours    map[rooms.Hash]*rumour // provisional talk of other nodes
 	as         reader                 // on whose behalf the room is read
 	subs       map[rooms.NodeID]*subscriber
-	sentAway   map[rooms.NodeID]rooms.Hash // the last wish of each node that came here since nobody leads
-	held       map[uint64]heldBack         // decisions that cannot be applied yet, by height
+	sentAway   map[rooms.NodeID]sentAway // who came here since nobody leads
+	held       map[uint64]heldBack       // decisions that cannot be applied yet, by height
 	heldBytes  int
 	following
 	pull       pulling
@@ -95,7 +95,7 @@ func (h *Host) newReplica(id rooms.RoomID, chain *rooms.Chain, log logState) *Re
 	r := &Replica{
 		h: h, id: id, chain: chain, log: log, done: make(chan struct{}),
 		in: newInbox(), ticks: make(chan struct{}, 1),
-		rumours: map[rooms.Hash]*rumour{}, ledger: h.ledgers.of(id), subs: map[rooms.NodeID]*subscriber{}, sentAway: map[rooms.NodeID]rooms.Hash{}, held: map[uint64]heldBack{},
+		rumours: map[rooms.Hash]*rumour{}, ledger: h.ledgers.of(id), subs: map[rooms.NodeID]*subscriber{}, sentAway: map[rooms.NodeID]sentAway{}, held: map[uint64]heldBack{},
 		jumped: map[rooms.NodeID]time.Time{}, lastUse: time.Now(), led: time.Now(), park: parking{active: time.Now()},
 	}
 	_, r.directory = chain.Machine.(*rooms.Directory)

@@ -60,16 +60,37 @@ func (r *Replica) submitFrom(from rooms.NodeID, req *rooms.Request, data []byte)
 		}
 	default:
 		r.answerTo(from, answer{ID: req.ID(), Kind: a.Kind, Leader: a.Leader, Next: a.Expected})
-		if a.Kind == errs.Frozen && a.Leader.IsZero() && len(r.sentAway) < maxSentAway {
-			r.sentAway[from] = req.ID()
+		if a.Kind == errs.Frozen && a.Leader.IsZero() {
+			r.sendAway(from, func(s *sentAway) { s.wish = req.ID() })
 		}
 	}
 }
 
-// callBack tells those who came with wishes while nobody led that somebody does: they need not wait until they try again.
+// sentAway is what a node came with that nobody could take, or answer for sure, since nobody leads: the last of each.
+type sentAway struct {
+	wish rooms.Hash // zero: none
+	ask  askHead    // without a nonce: none
+}
+
+// sendAway notes what a node came with in vain.
+func (r *Replica) sendAway(from rooms.NodeID, note func(*sentAway)) {
+	s, known := r.sentAway[from]
+	if !known && len(r.sentAway) >= maxSentAway {
+		return
+	}
+	note(&s)
+	r.sentAway[from] = s
+}
+
+// callBack tells those who came while nobody led that somebody does: they need not wait until they try again.
 func (r *Replica) callBack() {
-	for to, id := range r.sentAway {
-		r.answerTo(to, answer{ID: id, Leader: r.leader})
+	for to, s := range r.sentAway {
+		if s.wish != (rooms.Hash{}) {
+			r.answerTo(to, answer{ID: s.wish, Leader: r.leader})
+		}
+		if s.ask.Nonce != 0 {
+			r.sendHead(to, s.ask.Nonce, r.mayRead(to, s.ask.For))
+		}
 	}
 	clear(r.sentAway)
 }

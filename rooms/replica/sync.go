@@ -92,6 +92,14 @@ func (r *Replica) askHeads(now time.Time, all bool) {
 	}
 }
 
+// askedHeadBy answers a question for the head: at once as far as this copy knows it, and once more when somebody leads, if nobody does.
+func (r *Replica) askedHeadBy(from rooms.NodeID, a askHead) {
+	r.sendHead(from, a.Nonce, r.mayRead(from, a.For))
+	if r.ctl != nil && r.leader.IsZero() {
+		r.sendAway(from, func(s *sentAway) { s.ask = a })
+	}
+}
+
 func (r *Replica) sendHead(to rooms.NodeID, nonce uint64, may bool) {
 	hd := head{Nonce: nonce, Denied: !may, Sure: r.leads && (may || r.h.inside(to))} // a newcomer may not be known here yet
 	if may {

@@ -31,7 +31,8 @@ func rouses(kind uint8) bool {
 	return true
 }
 
-// rouse has a parked room read for a frame, which it gets if one of those that came may wake it: see rightful. It never blocks.
+// rouse has a parked room read for a frame, which it gets if one of those that came may wake it: see rightful. A frame for a room that is not here
+// may be early. It never blocks.
 func (h *Host) rouse(f inFrame) {
 	if !rouses(f.Kind) {
 		return
@@ -42,6 +43,10 @@ func (h *Host) rouse(f inFrame) {
 		return
 	}
 	l := h.loading[f.Room]
+	if l == nil && h.parked[f.Room] == nil {
+		h.keepEarly(f)
+		return
+	}
 	if l == nil {
 		if !h.dormant(f.Room) || !h.inside(f.from) || !h.wakes.Take(f.from, h.Now(), rate.Limit{PerSecond: wakeRate, Burst: wakeBurst}) {
 			return
@@ -82,7 +87,7 @@ func (h *Host) wakeLocked(id rooms.RoomID) {
 
 // begin reads a room from the disk in the background, after the copy that is just ending (nil: none). h.mu is held, nobody else is reading it.
 func (h *Host) begin(id rooms.RoomID, old *Replica) *loading {
-	l := &loading{done: make(chan struct{})}
+	l := &loading{done: make(chan struct{}), frames: h.takeEarly(id)}
 	h.loading[id] = l
 	h.wg.Go(func() {
 		select {
@@ -258,6 +263,9 @@ func (h *Host) tendParked() {
 			return
 		case now := <-t.C:
 			h.wakeDue(h.Now())
+			h.mu.Lock()
+			h.dropEarly(h.Now())
+			h.mu.Unlock()
 			if seen := h.nodesVersion(); seen != nodes && now.Sub(cared) >= weighEvery || now.Sub(cared) >= careEvery {
 				if h.care() {
 					nodes = seen
