@@ -156,7 +156,7 @@ func StateDigest(m Machine) Hash { return hashOf("warren/state/1", m.Snapshot())
 
 func (c *Chain) one(ctx *context, r *Request, verify Verifier) (errs.Kind, *Event) {
 	ctx.id = r.ID()
-	if r.Room != c.Room || !verify(r, ctx.id) || !mayAuthor(ctx.dir, r) {
+	if r.Room != c.Room || r.Epoch != c.Epoch || !verify(r, ctx.id) || !mayAuthor(ctx.dir, r) {
 		return errs.Void, nil
 	}
 	base := c.Machine.Base()

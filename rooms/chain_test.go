@@ -21,6 +21,7 @@ func TestRunRefusesWhatIsNotTheAuthors(t *testing.T) {
 		"signed by a stranger":                {func(w *world, r *Request) { r.Sign(key("stranger")) }, errs.Void},
 		"of a guest of a stranger":            {func(w *world, r *Request) { r.Account = ""; r.Nick = "x"; r.Sign(key("stranger")) }, errs.Void},
 		"of an account that is not there":     {func(w *world, r *Request) { r.Account = "none"; r.Sign(key("n2")) }, errs.Void},
+		"signed for another epoch":            {func(w *world, r *Request) { r.Epoch = 2; r.Sign(key("n2")) }, errs.Void},
 		"with a counter that was used":        {func(w *world, r *Request) { r.Counter--; r.Sign(key("n2")) }, errs.Stale},
 		"with a counter too high":             {func(w *world, r *Request) { r.Counter++; r.Sign(key("n2")) }, errs.Stale},
 		"of who saw a later directory":        {func(w *world, r *Request) { r.Dir = w.dir.Height + 1; r.Sign(key("n2")) }, errs.Stale},

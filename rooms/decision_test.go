@@ -1,6 +1,7 @@
 package rooms
 
 import (
+	"bytes"
 	"errors"
 	"slices"
 	"testing"
@@ -142,7 +143,7 @@ func TestRequestSignature(t *testing.T) {
 	for name, f := range map[string]func(*Request){
 		"room": func(r *Request) { r.Room[0]++ }, "account": func(r *Request) { r.Account = "alice" }, "nick": func(r *Request) { r.Nick = "alice" },
 		"device": func(r *Request) { r.Device = id("n2") }, "counter": func(r *Request) { r.Counter++ }, "dir": func(r *Request) { r.Dir++ },
-		"op": func(r *Request) { r.Op = OpLeave }, "body": func(r *Request) { r.Body = Marshal(&Say{Text: "y"}) }, "signature": func(r *Request) { r.Sig = r.Sig[:63] },
+		"op": func(r *Request) { r.Op = OpLeave }, "body": func(r *Request) { r.Body = Marshal(&Say{Text: "y"}) }, "signature": func(r *Request) { r.Sig = r.Sig[:63] }, "epoch": func(r *Request) { r.Epoch++ },
 		"account and nick swapped": func(r *Request) { r.Account, r.Nick = "bo", "bbob" },
 	} {
 		r := base
@@ -150,6 +151,11 @@ func TestRequestSignature(t *testing.T) {
 		if r.SignatureOK() {
 			t.Errorf("%s altered, still accepted", name)
 		}
+	}
+	again := base
+	again.Epoch = 2
+	if again.Sign(key("n1")); again.ID() != base.ID() || !again.SignatureOK() || bytes.Equal(again.Sig, base.Sig) {
+		t.Error("signed for the next epoch it is another request, or not signed anew")
 	}
 }
 

@@ -11,7 +11,7 @@ const maxNumber = math.MaxUint64
 
 // Fewest bytes of an encoding: bounds what a length may claim.
 const (
-	leastRequest   = 76
+	leastRequest   = 77
 	leastSignature = 36
 	leastTick      = 37
 )
@@ -20,7 +20,7 @@ func readHash(r *canon.Reader, h *Hash)   { r.ID((*[32]byte)(h)) }
 func readNode(r *canon.Reader, n *NodeID) { r.ID((*[32]byte)(n)) }
 
 func readRequest(r *canon.Reader, v *Request) {
-	r.Fields(9)
+	r.Fields(10)
 	readHash(r, &v.Room)
 	v.Account = r.Text()
 	v.Nick = r.Text()
@@ -29,6 +29,7 @@ func readRequest(r *canon.Reader, v *Request) {
 	v.Dir = r.Uint(maxNumber)
 	v.Op = Op(r.Uint(math.MaxUint16))
 	v.Body = r.Bytes()
+	v.Epoch = r.Uint(maxNumber)
 	v.Sig = r.Bytes()
 }
 

@@ -9,11 +9,11 @@ func appendHash(dst []byte, h *Hash) []byte   { return canon.AppendID(dst, (*[32
 func appendNode(dst []byte, n *NodeID) []byte { return canon.AppendID(dst, (*[32]byte)(n)) }
 
 func appendRequest(dst []byte, r *Request) []byte {
-	dst = canon.AppendBytes(appendWish(canon.AppendArray(dst, 9), r), r.Body)
-	return canon.AppendBytes(dst, r.Sig)
+	dst = canon.AppendBytes(appendWish(canon.AppendArray(dst, 10), r), r.Body)
+	return canon.AppendBytes(canon.AppendUint(dst, r.Epoch), r.Sig)
 }
 
-// appendUnsigned appends what the author of a request signs: all but the signature, with the body's hash for the body.
+// appendUnsigned appends what a request's id is the hash of: all but epoch and signature, with the body's hash for the body.
 func appendUnsigned(dst []byte, r *Request, body *Hash) []byte {
 	return appendHash(appendWish(canon.AppendArray(dst, 8), r), body)
 }

@@ -398,7 +398,7 @@ func NewRequest(room RoomID, account, nick string, body Body) Request {
 		removing.Key = &[]byte{}
 		body = &removing
 	}
-	return Request{Room: room, Account: account, Nick: nick, Op: body.op(), Body: Marshal(body)}
+	return Request{Room: room, Account: account, Nick: nick, Op: body.op(), Body: Marshal(body), Epoch: 1}
 }
 
 // Decode returns the request's body.

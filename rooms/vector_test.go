@@ -28,9 +28,9 @@ func TestPublishedVectors(t *testing.T) {
 		want string
 	}{
 		{"request id", r.ID(), "dad966fc5626928813e012d99533f081fc9bc21682f936274a9c98f71572d53a"},
-		{"payload", h.Payload, "5c0e30f3ff5f96192ddb63e24cdfc147c5875d65b77feae079da0aa6d71c2798"},
+		{"payload", h.Payload, "fae7683ff0e8d4ae17247dd836575a5f6172d34d692cb0bce690dac2d497b960"},
 		{"verdicts", h.Verdicts, "f494e2e5a0abbeb36eaf5ad2e87ff1f7bf98f328cef7a5c012fc6ba69a8073f4"},
-		{"header", h.Hash(), "290a6c5d8cd2346926058d2d08ad37264c6538f79a0734d75be4f4a72670b5fc"},
+		{"header", h.Hash(), "18187e9e59d597a5e78cdb5f17f2d3e9a417fb7711110a86164e65b35542fd11"},
 	} {
 		if got := hex.EncodeToString(c.got[:]); got != c.want {
 			t.Errorf("%s hash: %s, published %s", c.what, got, c.want)

@@ -115,7 +115,7 @@ func (w *world) state() *State         { return w.room.Machine.(*State) }
 // request signs the author's next request.
 func (w *world) request(c *Chain, by who, b Body) Request {
 	r := NewRequest(c.Room, by.account, by.nick, b)
-	r.Counter = c.Machine.Base().Counters[id(by.node)] + 1
+	r.Counter, r.Epoch = c.Machine.Base().Counters[id(by.node)]+1, c.Epoch
 	r.Sign(key(by.node))
 	return r
 }

@@ -73,7 +73,7 @@ func (w *world) order(b *book, node, account, nick string, bodies ...rooms.Body)
 	var list []rooms.Request
 	for i, body := range bodies {
 		r := rooms.NewRequest(b.chain.Room, account, nick, body)
-		r.Counter = last + uint64(i) + 1
+		r.Counter, r.Epoch = last+uint64(i)+1, b.chain.Epoch
 		r.Sign(key(node))
 		list = append(list, r)
 	}
@@ -166,6 +166,7 @@ func (w *world) newEpoch() {
 	}
 	w.lab.by = []string{"n1", "n2", "n3"}
 	begin := rooms.NewRequest(rec.ID, "", "", w.lab.chain.Beginning(view))
+	begin.Epoch = 2
 	begin.Sign(key("n1"))
 	if v := w.batch(w.lab, []rooms.Request{begin}); v.At(0) != errs.OK {
 		w.t.Fatalf("the epoch does not begin: %v", v.At(0))

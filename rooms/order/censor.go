@@ -36,7 +36,7 @@ func (w *waiting) again(c *Controller) { w.since, w.certified, w.forwarded = c.n
 // wait notes a request that this node cannot put in order itself. Its author's node sends it to all controllers when the leader gives no
 // verdict: they see to it that the leader has it, and then that it is ordered.
 func (c *Controller) wait(r *rooms.Request) {
-	if c.blind[Censored] || r.Room != c.chain.Room || r.Counter != c.chain.Machine.Base().Counters[r.Device]+1 {
+	if c.blind[Censored] || r.Room != c.chain.Room || r.Epoch != c.chain.Epoch || r.Counter != c.chain.Machine.Base().Counters[r.Device]+1 {
 		return
 	}
 	if old := c.waits[r.Device]; old != nil && old.r.Counter == r.Counter || old == nil && len(c.waits) >= maxWaiting {

@@ -347,7 +347,7 @@ func (c *cluster) leader() *host {
 func (c *cluster) request(i int, nick string, body rooms.Body) *rooms.Request {
 	r := rooms.NewRequest(c.room, "", nick, body)
 	c.count[nodeID(i)]++
-	r.Counter = c.count[nodeID(i)]
+	r.Counter, r.Epoch = c.count[nodeID(i)], uint64(len(c.epochs))+1
 	r.Sign(key(i))
 	return &r
 }

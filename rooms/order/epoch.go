@@ -111,6 +111,7 @@ func (c *Controller) begin() {
 		return
 	}
 	r := rooms.NewRequest(c.chain.Room, "", "", c.cfg.Begin)
+	r.Epoch = c.chain.Epoch
 	r.Sign(c.cfg.Key)
 	c.put([]*item{{r: &r, id: r.ID(), at: c.now}})
 }

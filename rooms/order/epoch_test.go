@@ -288,6 +288,7 @@ func TestALeaderThatDoesNotBeginTheEpochIsDeposed(t *testing.T) {
 		"something beside it": func(b *rooms.Batch) { b.Requests = append(slices.Clone(b.Requests), b.Requests[0]) },
 		"another story": func(b *rooms.Batch) {
 			r := rooms.NewRequest(b.Requests[0].Room, "", "", &rooms.Begin{Epoch: b.Epoch, Of: 99})
+			r.Epoch = b.Epoch
 			r.Sign(key(0))
 			b.Requests = []rooms.Request{r}
 		},

@@ -81,8 +81,8 @@ func (c *Controller) judge(s *step, e *pb.Entry, counters map[rooms.NodeID]uint6
 		}
 		switch verdict {
 		case errs.Void:
-			if r.Room != c.chain.Room || !c.cfg.Verify(r, r.ID()) {
-				c.note(who, Forged, say("its device did not sign it for this room"))
+			if r.Room != c.chain.Room || r.Epoch != s.header.Epoch || !c.cfg.Verify(r, r.ID()) {
+				c.note(who, Forged, say("its device did not sign it for this room and epoch"))
 				continue
 			}
 			c.excuse(r.Device)

@@ -65,8 +65,11 @@ func (c *Controller) submit(r *rooms.Request) Answer {
 	if !ok {
 		return Answer{Kind: errs.TooLarge}
 	}
-	if r.Room != c.chain.Room {
+	switch {
+	case r.Room != c.chain.Room:
 		return Answer{Kind: errs.Invalid}
+	case r.Epoch != c.chain.Epoch: // one of the two has not come to the newest epoch yet; then its device signs again
+		return Answer{Kind: errs.Stale, Expected: c.expected(r.Device)}
 	}
 	it := &item{r: r, id: r.ID(), size: size, at: c.now}
 	if c.queued[it.id] {

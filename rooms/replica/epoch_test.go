@@ -94,6 +94,51 @@ func TestTheWorstDay(t *testing.T) {
 	})
 }
 
+// TestTalkOutlivesARecovery: what was said before most of the controllers were given up comes into the new epoch, under the id that it was shown with.
+func TestTalkOutlivesARecovery(t *testing.T) {
+	for name, restart := range map[string]bool{"the node goes on": false, "the node is killed": true} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t)
+				w.genesis.Recovery = node("recovery")
+				h1 := w.nodes(4)
+				w.registered(h1, "alice")
+				id := w.found("alice", "", rooms.CreateRoom{Name: "hall"})
+				r1, s1 := w.seat("n1", "ann", id)
+				for _, n := range []string{"n2", "n3", "n4"} {
+					w.kill(n)
+				}
+				w.eventually("ann's node knows", time.Minute, s1.isFrozen)
+				say(r1, "ann", "meanwhile")
+				w.eventually("it is shown", time.Second, func() bool { return s1.has("ann: meanwhile") })
+				if restart {
+					disk := w.stores["n1"].clone()
+					w.kill("n1")
+					w.stores["n1"] = disk
+					h1 = w.start("n1")
+				}
+				time.Sleep(time.Minute)
+				if _, err := h1.Rescue(t.Context(), key("recovery")); err != nil {
+					t.Fatal(err)
+				}
+				if _, err := h1.Recover(t.Context(), id, "alice"); err != nil {
+					t.Fatal(err)
+				}
+				var got []rooms.Event
+				w.eventually("it is ordered", time.Minute, func() bool {
+					if r := h1.Get(id); r != nil && r.Status().Epoch == 2 {
+						got, _ = r.Events(t.Context(), Query{Limit: 100, Ops: []rooms.Op{rooms.OpSay}})
+					}
+					return len(got) > 0
+				})
+				if len(got) != 1 || got[0].ID != s1.early["ann: meanwhile"] {
+					t.Errorf("%d messages, the first %v, want the one that was shown", len(got), got[0])
+				}
+			})
+		})
+	}
+}
+
 // TestConflictingPromisesEndInANewEpoch: controllers that believe to have signed different headers at a height cannot certify it. They come to a new
 // epoch without people, and the room goes on.
 func TestConflictingPromisesEndInANewEpoch(t *testing.T) {

@@ -120,6 +120,12 @@ func (r *Replica) number(w *wish, n int) {
 	if !r.directory {
 		w.req.Dir = r.h.dirHeight()
 	}
+	r.sign(w)
+}
+
+// sign makes the wish one that can be ordered in the epoch in which the copy is.
+func (r *Replica) sign(w *wish) {
+	w.req.Epoch = r.chain.Epoch
 	w.id = w.req.Sign(r.h.cfg.Key)
 	r.h.sigs.signed(&w.req, w.id)
 }

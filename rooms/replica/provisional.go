@@ -242,8 +242,7 @@ func (r *Replica) fill(w *wish, req rooms.Request, counter uint64) {
 	if !r.directory {
 		w.req.Dir = r.h.dirHeight()
 	}
-	w.req.Sign(r.h.cfg.Key)
-	w.id = w.req.ID()
+	r.sign(w)
 }
 
 // fillPlaces finds out what becomes of the places, as soon as a quorum of controllers is heard again: what the others ordered meanwhile decides

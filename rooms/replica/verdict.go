@@ -61,12 +61,12 @@ func (r *Replica) decided(d *rooms.Decision, counter uint64) {
 }
 
 // renumber makes the counters of what waits follow the last one that was used up: gaps in front of wishes whose counter is fixed are filled,
-// fixed ones whose counter went to something else are over, and the others get new counters.
+// fixed ones whose counter went to something else are over, and the others get new counters. What was signed for another epoch is signed for this one.
 func (r *Replica) renumber() {
 	o := &r.out
 	next := r.counter() + 1
 	if !slices.ContainsFunc(o.pending, func(w *wish) bool { return w.fixed }) {
-		if len(o.pending) > 0 && o.pending[0].req.Counter != next {
+		if len(o.pending) > 0 && (o.pending[0].req.Counter != next || o.pending[0].req.Epoch != r.chain.Epoch) {
 			for i, w := range o.pending {
 				r.number(w, i)
 			}
@@ -94,6 +94,12 @@ func (r *Replica) renumber() {
 		next++
 	}
 	o.pending = list
+	for _, w := range list {
+		if !w.open() && w.req.Epoch != r.chain.Epoch {
+			r.sign(w) // its id stays
+			o.sent = 0
+		}
+	}
 	for _, w := range loose {
 		r.number(w, len(o.pending))
 		o.pending = append(o.pending, w)

@@ -11,18 +11,24 @@ import (
 type verified struct {
 	limit      int
 	mu         sync.Mutex
-	young, old map[[96]byte]struct{}
+	young, old map[signature]struct{}
 }
 
 func newVerified(limit int) *verified {
-	return &verified{limit: limit / 2, young: map[[96]byte]struct{}{}, old: map[[96]byte]struct{}{}}
+	return &verified{limit: limit / 2, young: map[signature]struct{}{}, old: map[signature]struct{}{}}
 }
 
-// signatureKey is the id and the signature: a good id with another signature is another thing.
-func signatureKey(r *rooms.Request, id rooms.Hash) (key [96]byte) {
-	copy(key[:], id[:])
-	copy(key[32:], r.Sig)
-	return key
+// signature is a request's id, the epoch and the signature: a good id with another signature, or for another epoch, is another thing.
+type signature struct {
+	id    rooms.Hash
+	epoch uint64
+	sig   [64]byte
+}
+
+func signatureOf(r *rooms.Request, id rooms.Hash) signature {
+	s := signature{id: id, epoch: r.Epoch}
+	copy(s.sig[:], r.Sig)
+	return s
 }
 
 // check is a rooms.Verifier.
@@ -30,7 +36,7 @@ func (v *verified) check(r *rooms.Request, id rooms.Hash) bool {
 	if len(r.Sig) != 64 {
 		return false
 	}
-	key := signatureKey(r, id)
+	key := signatureOf(r, id)
 	v.mu.Lock()
 	_, ok := v.young[key]
 	if !ok {
@@ -48,13 +54,13 @@ func (v *verified) check(r *rooms.Request, id rooms.Hash) bool {
 }
 
 // signed remembers a request that this node has just signed itself.
-func (v *verified) signed(r *rooms.Request, id rooms.Hash) { v.add(signatureKey(r, id)) }
+func (v *verified) signed(r *rooms.Request, id rooms.Hash) { v.add(signatureOf(r, id)) }
 
-func (v *verified) add(key [96]byte) {
+func (v *verified) add(key signature) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if len(v.young) >= v.limit {
-		v.old, v.young = v.young, make(map[[96]byte]struct{}, v.limit)
+		v.old, v.young = v.young, make(map[signature]struct{}, v.limit)
 	}
 	v.young[key] = struct{}{}
 }

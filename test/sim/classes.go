@@ -41,7 +41,7 @@ var general = []class{
 		b.Requests = slices.Clone(b.Requests)
 		for range 4 {
 			r := rooms.NewRequest(l.n.w.room, "nobody", "nobody", &rooms.Say{Text: "who am I"})
-			r.Counter = 1
+			r.Counter, r.Epoch = 1, b.Epoch
 			r.Sign(keys[l.n.i])
 			b.Requests = append(b.Requests, r)
 		}
@@ -144,6 +144,7 @@ var general = []class{
 			b.Requests = append(b.Requests, *r)
 		case 1:
 			*r = rooms.NewRequest(r.Room, "", "", &rooms.Begin{Epoch: b.Epoch, By: manager, Of: 7})
+			r.Epoch = b.Epoch
 			r.Sign(keys[l.n.i])
 		case 2:
 			r.Sig = l.noise(64)

@@ -12,8 +12,8 @@ import (
 
 type ed25519Public = ed25519.PublicKey
 
-// wish is something a client wants done through its node. It may be signed under several counters over time, but a new one is taken only
-// when the old one has been used up by something else, so at most one of its requests is ever ordered.
+// wish is something a client wants done through its node. It may be signed under several counters over time, but in one epoch a new one is taken
+// only when the old one has been used up by something else, so at most one of its requests is ever ordered.
 type wish struct {
 	n       *node
 	what    int
@@ -86,14 +86,16 @@ func (s *wish) wake() {
 
 func (s *wish) sign(counter uint64) {
 	r := rooms.NewRequest(s.n.w.room, s.account, s.nick, s.body)
-	r.Counter = counter
+	r.Counter, r.Epoch = counter, s.n.chain.Epoch
 	r.Dir = s.n.dir
 	if s.n.w.rng.IntN(4) == 0 {
 		r.Dir = 0
 	}
-	r.Sign(keys[s.n.i])
+	id := r.Sign(keys[s.n.i])
 	s.req = &r
-	s.all = append(s.all, r.ID())
+	if !slices.Contains(s.all, id) {
+		s.all = append(s.all, id)
+	}
 }
 
 // sendWishes sends the first wishes of the outbox to whom it believes to lead.
@@ -111,6 +113,8 @@ func (n *node) sendWishes() {
 		if s.req == nil || s.req.Counter <= last { // used up by something else
 			top++
 			s.sign(top)
+		} else if s.req.Epoch != n.chain.Epoch {
+			s.sign(s.req.Counter)
 		}
 	}
 	slices.SortStableFunc(n.outbox, func(a, b *wish) int { return int(a.req.Counter) - int(b.req.Counter) })

@@ -37,7 +37,7 @@ func garbage(l *liar) {
 			e.Commit = &placeMessage{Index: num(), Term: num()}
 		case 8:
 			r := rooms.NewRequest(l.n.w.room, "", "x", &rooms.Say{Text: "x"})
-			r.Device, r.Counter, r.Sig = to.id, num(), sig
+			r.Device, r.Counter, r.Epoch, r.Sig = to.id, num(), num(), sig
 			e.Submit = &r
 		case 9:
 			e.Accuse = &accuseMessage{Leader: to.id, Misdeed: uint8(num())}

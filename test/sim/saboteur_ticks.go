@@ -26,7 +26,7 @@ var tickClasses = []class{
 	{name: "tick-time", steady: true, ticks: ticking{5, 500, 20_000}, beat: func(l *liar, b *rooms.Batch) { b.Time += int64(3_600_000 * (1 - 2*(l.n.w.seed&1))) }},
 	{name: "tick-carries", steady: true, ticks: ticking{5, 500, 20_000}, beat: func(l *liar, b *rooms.Batch) {
 		r := rooms.NewRequest(l.n.w.room, "", "guest0", &rooms.Say{Text: "not what was said"})
-		r.Device = l.victim()
+		r.Device, r.Epoch = l.victim(), b.Epoch
 		r.Counter = l.n.chain.Machine.Base().Counters[r.Device] + 1
 		r.Sig = l.noise(64)
 		b.Requests = []rooms.Request{r}

@@ -43,7 +43,7 @@ type world struct {
 
 	certified map[place]rooms.Hash // every header that anybody ever took for certified
 	known     map[rooms.Hash]bool  // the same
-	goodReq   map[rooms.Hash]bool
+	goodReq   map[reqKey]bool
 	goodSig   map[sigKey]bool
 	goodCert  map[rooms.Hash]bool
 	wishes    []*wish
@@ -63,6 +63,12 @@ type world struct {
 
 // place is a place in the room's history.
 type place struct{ epoch, height uint64 }
+
+type reqKey struct {
+	id    rooms.Hash
+	epoch uint64
+	sig   [64]byte
+}
 
 type sigKey struct {
 	node rooms.NodeID
@@ -87,7 +93,7 @@ type forced struct {
 func run(seed uint64, force forced, verbose bool) result {
 	w := &world{
 		seed: seed, rng: rand.New(rand.NewPCG(seed, 0x5eed)), tr: newTrace(verbose), certified: map[place]rooms.Hash{}, known: map[rooms.Hash]bool{},
-		byID: map[rooms.NodeID]*node{}, cut: map[[2]int]bool{}, goodReq: map[rooms.Hash]bool{}, goodSig: map[sigKey]bool{},
+		byID: map[rooms.NodeID]*node{}, cut: map[[2]int]bool{}, goodReq: map[reqKey]bool{}, goodSig: map[sigKey]bool{},
 		goodCert: map[rooms.Hash]bool{}, force: force, leads: map[place]int{}, ticks: map[rooms.Hash]bool{},
 	}
 	w.makePlan()
@@ -268,10 +274,14 @@ func (w *world) why() error {
 
 // verify is the request check of all nodes: each signature is computed once in a schedule.
 func (w *world) verify(r *rooms.Request, id rooms.Hash) bool {
-	ok, seen := w.goodReq[id]
+	if len(r.Sig) != 64 {
+		return false
+	}
+	k := reqKey{id, r.Epoch, [64]byte(r.Sig)}
+	ok, seen := w.goodReq[k]
 	if !seen {
 		ok = r.SignedAs(id)
-		w.goodReq[id] = ok
+		w.goodReq[k] = ok
 	}
 	return ok
 }

@@ -277,7 +277,9 @@ func (c *chain) request(height uint64, prev, raw []byte, verdict byte, together 
 	switch {
 	case !bytes.Equal(r.Room, c.id):
 		return fmt.Errorf("it is of room %s, but not void", short(r.Room))
-	case !signed(r.Device, r.Sig, id):
+	case r.Epoch != c.epoch:
+		return fmt.Errorf("it was signed for epoch %d, but is not void in %d", r.Epoch, c.epoch)
+	case !signed(r.Device, r.Sig, r.signed(id)):
 		return fmt.Errorf("its author's signature does not verify, but it is not void")
 	case r.Counter != c.counters[string(r.Device)]+1:
 		return fmt.Errorf("counter %d of %s after %d", r.Counter, short(r.Device), c.counters[string(r.Device)])
@@ -309,8 +311,8 @@ func (c *chain) request(height uint64, prev, raw []byte, verdict byte, together 
 // begun checks the request that begins an epoch, which takes no counter. That it says what happened is checked with its decision.
 func (c *chain) begun(height uint64, r *request, id []byte, verdict byte) error {
 	switch {
-	case !bytes.Equal(r.Room, c.id) || !signed(r.Device, r.Sig, id):
-		return fmt.Errorf("the beginning of an epoch is of another room, or its signature does not verify")
+	case !bytes.Equal(r.Room, c.id) || r.Epoch != c.epoch || !signed(r.Device, r.Sig, r.signed(id)):
+		return fmt.Errorf("the beginning of an epoch is of another room or epoch, or its signature does not verify")
 	case verdict != verdictOK:
 		return nil
 	case c.since != height || c.begins == nil || !has(c.controllers, r.Device):

@@ -28,11 +28,11 @@ func (a *actor) id() []byte              { return a.key.Public().(ed25519.Public
 func (a *actor) sign(what []byte) []byte { return ed25519.Sign(a.key, what) }
 
 // wish returns a signed request and its id.
-func (a *actor) wish(room []byte, op uint16, body any) (raw, id []byte) {
-	a.counter[string(room)]++
-	r := request{Room: room, Nick: "guest", Device: a.id(), Counter: a.counter[string(room)], Op: op, Body: encode(body)}
+func (a *actor) wish(w *writer, op uint16, body any) (raw, id []byte) {
+	a.counter[string(w.room)]++
+	r := request{Room: w.room, Nick: "guest", Device: a.id(), Counter: a.counter[string(w.room)], Op: op, Body: encode(body), Epoch: w.epoch}
 	id = r.id()
-	r.Sig = a.sign(id)
+	r.Sig = a.sign(r.signed(id))
 	return encode(r), id
 }
 
@@ -92,10 +92,10 @@ func newStory() *story {
 		all = append(all, n.id())
 	}
 	prev := s.directory.head
-	found, id := s.nodes[0].wish(s.directory.room, opCreateRoom, createRoom{Name: "lobby", Controllers: all})
+	found, id := s.nodes[0].wish(s.directory, opCreateRoom, createRoom{Name: "lobby", Controllers: all})
 	s.directory.decide(s.nodes[:1], nil, found)
 	s.room = newWriter(digest("warren/room/1", list(prev, id)))
-	s.hello, _ = s.nodes[1].wish(s.room.room, opSay, say{Text: "hello"})
+	s.hello, _ = s.nodes[1].wish(s.room, opSay, say{Text: "hello"})
 	s.room.decide(s.nodes[:3], nil, s.hello)
 	return s
 }
@@ -108,7 +108,7 @@ func (s *story) disk(dir string) *disk {
 }
 
 func (s *story) says(n int, text string) []byte {
-	raw, _ := s.nodes[n].wish(s.room.room, opSay, say{Text: text})
+	raw, _ := s.nodes[n].wish(s.room, opSay, say{Text: text})
 	return raw
 }
 
@@ -184,12 +184,19 @@ func TestLiesAreFound(t *testing.T) {
 			d.rooms[string(s.room.room)] = s.room.log
 		}},
 		{"a forged author", "author's signature", func(s *story, d *disk) {
-			r := request{Room: s.room.room, Device: s.nodes[2].id(), Counter: 1, Op: opSay, Body: encode(say{Text: "not mine"}), Sig: make([]byte, 64)}
+			r := request{Room: s.room.room, Device: s.nodes[2].id(), Counter: 1, Op: opSay, Body: encode(say{Text: "not mine"}), Epoch: 1, Sig: make([]byte, 64)}
 			s.room.decide(s.nodes, nil, encode(r))
 			d.rooms[string(s.room.room)] = s.room.log
 		}},
+		{"a message signed for another epoch", "for epoch 2", func(s *story, d *disk) {
+			w := *s.room
+			w.epoch = 2
+			raw, _ := s.nodes[1].wish(&w, opSay, say{Text: "later"})
+			s.room.decide(s.nodes, nil, raw)
+			d.rooms[string(s.room.room)] = s.room.log
+		}},
 		{"an old set of controllers signs on", "who does not control the room", func(s *story, d *disk) {
-			raw, _ := s.nodes[0].wish(s.room.room, opReconfigure, reconfigure{
+			raw, _ := s.nodes[0].wish(s.room, opReconfigure, reconfigure{
 				Controllers: [][]byte{s.nodes[0].id()}, Consents: encode([]int{}), Endorsed: encode([]int{}),
 			})
 			s.room.decide(s.nodes, nil, raw)

@@ -60,8 +60,8 @@ func (s *story) endsBelow(account string, carried []cbor.RawMessage, low *below,
 func (s *story) tells(account string, op uint16, body []byte) {
 	n := s.nodes[0]
 	n.counter[string(s.directory.room)]++
-	r := request{Room: s.directory.room, Account: account, Device: n.id(), Counter: n.counter[string(s.directory.room)], Op: op, Body: body}
-	r.Sig = n.sign(r.id())
+	r := request{Room: s.directory.room, Account: account, Device: n.id(), Counter: n.counter[string(s.directory.room)], Op: op, Body: body, Epoch: 1}
+	r.Sig = n.sign(r.signed(r.id()))
 	s.directory.decide(s.nodes[:1], nil, encode(r))
 }
 
@@ -70,7 +70,7 @@ func lost() (s *story, low *below) {
 	s = newStory()
 	head, said := s.room.head, s.room.seq
 	body := reconfigure{Controllers: [][]byte{s.nodes[0].id(), s.nodes[1].id(), s.nodes[2].id()}, Consents: encode(nil), Endorsed: encode(nil)}
-	rc, _ := s.nodes[0].wish(s.room.room, opReconfigure, body)
+	rc, _ := s.nodes[0].wish(s.room, opReconfigure, body)
 	s.room.decide(s.nodes[1:], nil, rc)
 	s.tells("", opWitness, encode(witness{Room: s.room.room, Decision: s.room.log[2]}))
 	delete(s.room.log, 2)
@@ -112,8 +112,8 @@ func TestAnEpochBelowWhatIsWitnessed(t *testing.T) {
 // begins orders the first decision of the second epoch.
 func (s *story) begins(signers []*actor, b begin) {
 	s.room.epoch = 2
-	r := request{Room: s.room.room, Device: signers[0].id(), Op: opBegin, Body: encode(b)}
-	r.Sig = signers[0].sign(r.id())
+	r := request{Room: s.room.room, Device: signers[0].id(), Op: opBegin, Body: encode(b), Epoch: 2}
+	r.Sig = signers[0].sign(r.signed(r.id()))
 	s.room.decide(signers, nil, encode(r))
 }
 
@@ -167,7 +167,7 @@ func TestEpochsOfAnHonestNetwork(t *testing.T) {
 	delete(s.room.log, 2)
 	s.ends("alice", nil, part{node: 0, height: 1})
 	s.begins(s.nodes[:1], begin{Epoch: 2, By: "alice", Of: 4, Silent: 3})
-	said, _ := s.nodes[0].wish(s.room.room, opSay, say{Text: "on"})
+	said, _ := s.nodes[0].wish(s.room, opSay, say{Text: "on"})
 	s.room.decide(s.nodes[:1], nil, said)
 	n = examine([]*disk{old, s.disk("n1")})
 	if r := n.Room("lobby"); len(n.Problems) > 0 || r.Epoch != 2 || r.Height != 3 || len(r.Messages) != 2 || r.CutOff != 1 {
@@ -298,7 +298,7 @@ func TestARescueOfTheDirectory(t *testing.T) {
 			s.genesis = encode(g)
 			s.directory = newWriter(digest("warren/directory/1", encode(digest("warren/network/1", s.genesis))))
 			s.room = newWriter(nil)
-			one := func(op uint16, body any) []byte { raw, _ := s.nodes[0].wish(s.directory.room, op, body); return raw }
+			one := func(op uint16, body any) []byte { raw, _ := s.nodes[0].wish(s.directory, op, body); return raw }
 			s.directory.decide(s.nodes[:1], nil, one(66, []string{}))
 			head := s.directory.head
 			s.directory.decide(s.nodes[:1], nil, one(66, []string{}))
@@ -307,8 +307,8 @@ func TestARescueOfTheDirectory(t *testing.T) {
 			s.directory.head, s.directory.seq, s.directory.epoch = head, 1, 2
 			p := &rescue{Epoch: 2, Start: 1, Head: head, Controllers: [][]byte{s.nodes[3].id()}}
 			p.Sig = newActor(by).sign(digest("warren/rescue/1", list(s.directory.room, p.Epoch, p.Start, p.Head, p.Controllers)))
-			r := request{Room: s.directory.room, Device: s.nodes[3].id(), Op: opBegin, Body: encode(begin{Epoch: 2, Proof: p})}
-			r.Sig = s.nodes[3].sign(r.id())
+			r := request{Room: s.directory.room, Device: s.nodes[3].id(), Op: opBegin, Body: encode(begin{Epoch: 2, Proof: p}), Epoch: 2}
+			r.Sig = s.nodes[3].sign(r.signed(r.id()))
 			s.directory.decide(s.nodes[3:], nil, encode(r))
 			now := s.disk("n1")
 			for _, d := range []*disk{old, now} {

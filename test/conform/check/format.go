@@ -66,6 +66,7 @@ type (
 		Dir     uint64
 		Op      uint16
 		Body    []byte
+		Epoch   uint64
 		Sig     []byte
 	}
 	signature struct {
@@ -203,10 +204,15 @@ func encode(v any) []byte {
 	return out
 }
 
-// requestID is the hash that the author signs.
+// id is the hash that the request is known by.
 func (r *request) id() []byte {
 	body := digest("warren/body/1", encode(r.Body))
 	return digest("warren/request/1", list(r.Room, r.Account, r.Nick, r.Device, r.Counter, r.Dir, r.Op, body))
+}
+
+// signed is what the author signs of the request of that id.
+func (r *request) signed(id []byte) []byte {
+	return digest("warren/request-in-epoch/1", list(id, r.Epoch))
 }
 
 // signHash is what the leading controller of a batch signs.
