@@ -324,9 +324,13 @@ func (n *Node) Uptime() time.Duration { return time.Since(n.started) }
 // directory gives node/account the directory in its own words.
 type directory struct{ n *Node }
 
-func (d directory) Order(ctx context.Context, b rooms.Body) error { return d.n.host.Order(ctx, b) }
-func (d directory) Inside(id rooms.NodeID) bool                   { return d.n.Inside(id) }
-func (d directory) ID() rooms.RoomID                              { return d.n.genesis.Directory() }
+func (d directory) Frozen() bool                { return d.n.host.Dir().Status().Frozen }
+func (d directory) Inside(id rooms.NodeID) bool { return d.n.Inside(id) }
+func (d directory) ID() rooms.RoomID            { return d.n.genesis.Directory() }
+
+func (d directory) Order(ctx context.Context, b rooms.Body) error {
+	return d.n.host.OrderUnlessFrozen(ctx, b)
+}
 
 func (d directory) Account(name string) (a rooms.AccountRecord, ok bool) {
 	d.n.host.Directory(func(dir *rooms.Directory) {

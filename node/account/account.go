@@ -24,8 +24,11 @@ type Store interface {
 
 // Directory is the network's directory as this node sees it. Account and Inside must not block for long.
 type Directory interface {
-	// Order has a request ordered as one of this node, and waits until it is applied here. A refusal is an errs.Kind.
+	// Order has a request ordered as one of this node, and waits until it is applied here. A refusal is an errs.Kind; errs.Frozen: the directory has no
+	// quorum (any more), and whether the request takes effect when it is back is not known.
 	Order(ctx context.Context, b rooms.Body) error
+	// Frozen reports whether the directory is known to have no quorum: it orders nothing now.
+	Frozen() bool
 	// Account returns the record of an account by its canonical name. It must not be changed.
 	Account(name string) (rooms.AccountRecord, bool)
 	// Inside reports whether a node is in the network now.

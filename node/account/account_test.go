@@ -176,6 +176,28 @@ func TestRefusedRetryKeepsTheKey(t *testing.T) {
 	}
 }
 
+// TestAFrozenDirectoryIsNamed: at once, and then nothing is left; or while it is waited for, and then the same can be done again.
+func TestAFrozenDirectoryIsNamed(t *testing.T) {
+	w := newWorld(t)
+	n := w.node(1)
+	w.frozen = true
+	if _, err := n.Register(t.Context(), "ann", "secret"); !errors.Is(err, ErrFrozen) || !errors.Is(err, errs.Frozen) {
+		t.Errorf("frozen: %v", err)
+	}
+	if list, err := n.List(); len(list) != 0 || err != nil {
+		t.Errorf("left %v, %v", list, err)
+	}
+	w.frozen, w.refuse = false, errs.Frozen
+	if _, err := n.Register(t.Context(), "ann", "another"); !errors.Is(err, ErrFrozen) {
+		t.Errorf("frozen meanwhile: %v", err)
+	}
+	w.refuse = nil
+	n.register("ann", "another")
+	other := w.node(2)
+	w.refuse = errs.Frozen
+	other.verify("ann", "another", ErrFrozen)
+}
+
 func TestLostRegistrationGivesWay(t *testing.T) {
 	w := newWorld(t)
 	slow, quick := w.node(1), w.node(2)

@@ -1,6 +1,11 @@
 package account
 
-import "errors"
+import (
+	"errors"
+	"fmt"
+
+	"warren/rooms/errs"
+)
 
 // Errors of logging in and registering. Anything else is a failure of this node or the network, and temporary.
 var (
@@ -20,4 +25,6 @@ var (
 	ErrBusy = errors.New("too many tries: wait a minute")
 	// ErrUnreachable: the account is known, but no device of it answers.
 	ErrUnreachable = errors.New("none of the nodes that hold the account's keys answers: try again later, or log in at one of them")
+	// ErrFrozen: the directory has no quorum, so it takes up neither accounts nor devices. It is errs.Frozen, too.
+	ErrFrozen = fmt.Errorf("the directory is frozen: %w; try again when more nodes are back", errs.Frozen)
 )

@@ -164,6 +164,8 @@ func (a *Accounts) addDevice(ctx context.Context, name string, key ed25519.Priva
 			return nil
 		case errs.Exists:
 			return nil
+		case errs.Frozen:
+			return fmt.Errorf("add this node to the account: %w", ErrFrozen)
 		case errs.Stale: // another device came in between
 		default:
 			return fmt.Errorf("add this node to the account: %w", err)

@@ -11,8 +11,8 @@ import (
 )
 
 // Register makes an account with this node as its first device and returns its canonical name. It blocks for the hash, the disk and the
-// directory. When the directory cannot be reached in time, the error is none of the following, and the same call may be repeated with the
-// same password, also after a restart. Errors: ErrExists, ErrName, ErrPassword, ErrClosed, ErrBusy.
+// directory. When the directory freezes meanwhile (ErrFrozen, too), or does not answer in time, the same call may be repeated with the same
+// password, also after a restart. Errors: ErrExists, ErrName, ErrPassword, ErrClosed, ErrBusy, ErrFrozen; others are temporary.
 func (a *Accounts) Register(ctx context.Context, name, password string) (string, error) {
 	if !a.cfg.Open {
 		return "", ErrClosed
@@ -31,6 +31,9 @@ func (a *Accounts) Register(ctx context.Context, name, password string) (string,
 	defer release()
 	if _, taken := a.cfg.Directory.Account(name); taken {
 		return "", ErrExists
+	}
+	if a.cfg.Directory.Frozen() {
+		return "", ErrFrozen // before anything is stored: what was never sent need not be repeated
 	}
 	r, key, fresh, err := a.begin(ctx, name, password)
 	if err != nil {
@@ -120,6 +123,8 @@ func (a *Accounts) enter(ctx context.Context, r *Record, key ed25519.PrivateKey,
 		case errs.Invalid:
 			return ErrName
 		}
+	case errs.Frozen:
+		err = ErrFrozen
 	case errs.OK:
 		err = errs.Internal // applied, and not there
 	}

@@ -26,6 +26,7 @@ type world struct {
 	accounts map[string]rooms.AccountRecord
 	nodes    map[rooms.NodeID]*node
 	height   uint64
+	frozen   bool  // the directory is known to have no quorum
 	refuse   error // what Order says; with applied, after it took effect
 	applied  bool
 	meddle   func(to rooms.NodeID, q question, ans *answer)
@@ -106,6 +107,12 @@ func (v view) Inside(id rooms.NodeID) bool {
 	defer v.mu.Unlock()
 	n, ok := v.nodes[id]
 	return ok && !n.out
+}
+
+func (v view) Frozen() bool {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.frozen
 }
 
 func (v view) Account(name string) (rooms.AccountRecord, bool) {

@@ -1,12 +1,15 @@
 package replica
 
 import (
+	"context"
+	"errors"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"warren/rooms"
+	"warren/rooms/errs"
 )
 
 func TestARoomWithoutQuorumIsFrozenAndGoesOnAfterwards(t *testing.T) {
@@ -29,6 +32,47 @@ func TestARoomWithoutQuorumIsFrozenAndGoesOnAfterwards(t *testing.T) {
 		w.lan.set(node("n4"), true)
 		w.eventually("what was said is ordered", 10*time.Second, ordered.Load)
 		w.eventually("the room has thawed", 10*time.Second, func() bool { return !frozen.Load() })
+	})
+}
+
+func TestWhoWaitsForTheDirectoryIsToldThatItIsFrozen(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		h := w.nodes(4)
+		label := func(s string) (time.Duration, error) {
+			ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+			defer cancel()
+			began := time.Now()
+			err := h.OrderUnlessFrozen(ctx, &rooms.LabelNode{Label: s})
+			return time.Since(began), err
+		}
+		if _, err := label("one"); err != nil {
+			t.Fatal(err)
+		}
+		// Nothing comes through, but nobody knows that yet: it is known when the wish has waited for too long.
+		w.lan.mu.Lock()
+		w.lan.mute = func(from, _ rooms.NodeID) bool { return from == h.self }
+		w.lan.mu.Unlock()
+		if took, err := label("two"); !errors.Is(err, errs.Frozen) || took > frozenAfter+time.Second {
+			t.Errorf("%v after %v, though nothing is ordered since %v", err, took, frozenAfter)
+		}
+		w.lan.set(node("n3"), false)
+		w.lan.set(node("n4"), false)
+		time.Sleep(time.Second)
+		if took, err := label("three"); !errors.Is(err, errs.Frozen) || took > 0 {
+			t.Errorf("%v after %v, of a directory known to be frozen", err, took)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if err := h.Order(ctx, &rooms.LabelNode{Label: "four"}); !errors.Is(err, errs.Frozen) {
+			t.Errorf("%v, of who waited as long as was given", err)
+		}
+		w.lan.mu.Lock()
+		w.lan.mute = nil
+		w.lan.mu.Unlock()
+		w.lan.set(node("n3"), true)
+		w.lan.set(node("n4"), true)
+		w.eventually("it orders again", time.Minute, func() bool { _, err := label("five"); return err == nil })
 	})
 }
 

@@ -226,9 +226,34 @@ func (h *Host) Open(ctx context.Context, id rooms.RoomID, account, nick string) 
 	}
 }
 
-// Order orders a request of this node itself in the directory and waits until it is applied here.
+// Order orders a request of this node itself in the directory and waits until it is applied here. errs.Frozen: not within ctx, and the directory is
+// known to have no quorum; b may take effect when it is back.
 func (h *Host) Order(ctx context.Context, b rooms.Body) error {
 	_, err := h.dir.Ask(ctx, "", "", b)
+	if errors.Is(err, errs.Timeout) && h.dir.Status().Frozen {
+		return errs.Frozen
+	}
+	return err
+}
+
+// OrderUnlessFrozen is Order for what somebody waits for: errs.Frozen as soon as the directory is known to be without a quorum. When it was not at
+// first, b was sent all the same, and may take effect when the quorum is back.
+func (h *Host) OrderUnlessFrozen(ctx context.Context, b rooms.Body) error {
+	if h.dir.Status().Frozen {
+		return errs.Frozen
+	}
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	end := h.dir.WatchFrozen(func(frozen bool) {
+		if frozen {
+			stop(errs.Frozen)
+		}
+	})
+	defer end()
+	err := h.Order(ctx, b)
+	if errors.Is(err, errs.Timeout) && errors.Is(context.Cause(ctx), errs.Frozen) {
+		return errs.Frozen // though it may have thawed just now
+	}
 	return err
 }
 
