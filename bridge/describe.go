@@ -21,16 +21,16 @@ const (
 
 // Describe returns one readable line of what an ordered event did, for people. It is empty for talk, and for what each protocol shows in its
 // own way (Enter, Leave, Nick, Subject), and for directory events. The line holds no control characters and at most some 400 bytes. Events
-// of a history (see rooms.Decision.TalkEvents) name things by what their bodies tell.
-func Describe(ev *rooms.Event) string {
-	line := describe(ev)
+// of a history (see rooms.Decision.TalkEvents) name things by what their bodies tell. node is how people know a node: see Hub.NodeName.
+func Describe(ev *rooms.Event, node func(rooms.NodeID) string) string {
+	line := describe(ev, node)
 	if line == "" {
 		return ""
 	}
 	return cut(flat(line), maxDescribed)
 }
 
-func describe(ev *rooms.Event) string {
+func describe(ev *rooms.Event, node func(rooms.NodeID) string) string {
 	by := author(ev)
 	switch b := ev.Body.(type) {
 	case *rooms.Put:
@@ -56,7 +56,7 @@ func describe(ev *rooms.Event) string {
 	case *rooms.Invite:
 		return by + " invited " + People(b.Who)
 	case *rooms.NodeGone:
-		line := "node " + b.Node.Short() + " cannot be reached any more"
+		line := "node " + node(b.Node) + " cannot be reached any more"
 		if gone := nicks(ev.Gone); len(gone) > 0 {
 			line += ": " + list(gone) + " left"
 		}
@@ -64,7 +64,7 @@ func describe(ev *rooms.Event) string {
 	case *rooms.Reconfigure:
 		var names []string
 		for _, n := range b.Controllers {
-			names = append(names, n.Short())
+			names = append(names, node(n))
 		}
 		if len(names) == 1 {
 			return "the room's controller is now " + names[0]

@@ -2,6 +2,7 @@ package bridge_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -13,9 +14,11 @@ import (
 
 func ptr[T any](v T) *T { return &v }
 
+// nodeName is a directory in which every node has a name.
+func nodeName(n rooms.NodeID) string { return fmt.Sprint("n", n[0]) }
+
 func TestDescribe(t *testing.T) {
 	plan := &rooms.Object{ID: "abc", Kind: rooms.Document, Name: "plan", Rev: 2, Owner: "alice", Tags: []string{"draft"}, Text: []byte("text")}
-	n1, n2 := rooms.NodeID{1}, rooms.NodeID{2}
 	for _, c := range []struct {
 		op   rooms.Op
 		body rooms.Body
@@ -46,12 +49,12 @@ func TestDescribe(t *testing.T) {
 		{rooms.OpInvite, &rooms.Invite{Who: "@staff"}, nil, `alice invited group staff`},
 		{rooms.OpConfigure, &rooms.Configure{Retention: ptr(uint16(30))}, nil, `alice set: what is said is kept for 30 days`},
 		{rooms.OpConfigure, &rooms.Configure{Retention: ptr(uint16(0))}, nil, `alice set: what is said is kept for ever`},
-		{rooms.OpReconfigure, &rooms.Reconfigure{Controllers: []rooms.NodeID{n1, n2}}, nil, `the room's controllers are now ` + n1.Short() + `, ` + n2.Short()},
+		{rooms.OpReconfigure, &rooms.Reconfigure{Controllers: []rooms.NodeID{{1}, {2}}}, nil, `the room's controllers are now n1, n2`},
 		{rooms.OpBegin, &rooms.Begin{Epoch: 2, Of: 4}, nil, `the room's controllers disagreed and began anew (epoch 2): nothing that was acknowledged is lost`},
 		{rooms.OpBegin, &rooms.Begin{Epoch: 3, By: "bob", Silent: 3, Of: 4}, nil, `bob recovered the room (epoch 3): 3 of its 4 controllers did not answer, so what was said last before this may be lost`},
 	} {
 		ev := &rooms.Event{Op: c.op, Body: c.body, Object: c.obj, Nick: "alice", Account: "alice", Seq: 3, Time: 5}
-		if got := bridge.Describe(ev); got != c.want {
+		if got := bridge.Describe(ev, nodeName); got != c.want {
 			t.Errorf("%T: got %q, want %q", c.body, got, c.want)
 		}
 		m := bridge.Machine(ev)
@@ -75,8 +78,8 @@ func TestDescribe(t *testing.T) {
 
 func TestDescribeNodeGone(t *testing.T) {
 	ev := &rooms.Event{Op: rooms.OpNodeGone, Body: &rooms.NodeGone{Node: rooms.NodeID{9}}, Gone: []rooms.Occupant{{Nick: "carol"}, {Nick: "bob"}}}
-	want := "node " + rooms.NodeID{9}.Short() + " cannot be reached any more: bob, carol left"
-	if got := bridge.Describe(ev); got != want {
+	want := "node n9 cannot be reached any more: bob, carol left"
+	if got := bridge.Describe(ev, nodeName); got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }
@@ -101,7 +104,7 @@ func TestDescribeIsBounded(t *testing.T) {
 	o := &rooms.Object{ID: "abc", Kind: rooms.Document, Name: long, Tags: tags}
 	for _, b := range []rooms.Body{&rooms.Tag{ID: "abc", Add: tags, Drop: tags}, &rooms.Kick{Nick: long, Reason: strings.Repeat(long, 9)}} {
 		ev := &rooms.Event{Op: rooms.OpTag, Body: b, Object: o, Nick: long}
-		line, m := bridge.Describe(ev), bridge.Machine(ev)
+		line, m := bridge.Describe(ev, nodeName), bridge.Machine(ev)
 		if len(line) > 400 || strings.ContainsAny(line, "\n\r\x00") || !utf8.ValidString(line) || line == "" {
 			t.Errorf("%d bytes: %q", len(line), line)
 		}

@@ -94,7 +94,7 @@ func (v view) line(command string, params ...string) *line {
 func (v view) told() []*line {
 	var out []*line
 	machine := string(bridge.Machine(v.ev))
-	for _, t := range splitText(bridge.Describe(v.ev), 380) {
+	for _, t := range splitText(bridge.Describe(v.ev, v.s.hub.NodeName), 380) {
 		l := &line{source: v.s.botMask(), command: "NOTICE", params: []string{v.chat, t}, time: v.ev.Time, bot: true, machine: machine}
 		if len(out) == 0 {
 			l.msgid = v.ev.ID.MsgID()

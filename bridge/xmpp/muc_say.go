@@ -142,7 +142,7 @@ func (s *Server) shown(room string, ev *rooms.Event) *element {
 	sid := el(nsSID, "stanza-id", at("by", room), at("id", ev.ID.MsgID()))
 	say, ok := ev.Body.(*rooms.Say)
 	if !ok {
-		line := bridge.Describe(ev)
+		line := bridge.Describe(ev, s.hub.NodeName)
 		if line == "" || !slices.Contains(archivedOps(), ev.Op) {
 			return nil
 		}
