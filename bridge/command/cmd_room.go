@@ -49,6 +49,9 @@ type RoomInfo struct {
 	Temporary bool        `json:"temporary"`
 	Settings  []string    `json:"settings"`
 	Rights    []RightInfo `json:"rights"`
+
+	Controllers int   `json:"controllers"`     // how many order the room now
+	Asked       uint8 `json:"asked,omitempty"` // how many it asks for; 0: as many as the network's size says
 }
 
 // RightInfo is one entry of a room's access list.
@@ -64,6 +67,7 @@ func roomInfo(c *call) bridge.Reply {
 	c.view(func(v view) {
 		st := v.st
 		d.Title, d.Maker, d.Created, d.Temporary = st.Set.Title, string(st.Maker), st.Created, st.Temporary
+		d.Controllers, d.Asked = len(st.Base().Controllers), st.Set.Controllers
 		note := func(on bool, text string) {
 			if on {
 				d.Settings = append(d.Settings, text)
@@ -78,7 +82,7 @@ func roomInfo(c *call) bridge.Reply {
 			d.Settings = append(d.Settings, fmt.Sprintf("at most %d occupants", st.Set.Limit))
 		}
 		if n := st.Set.Controllers; n > 0 {
-			d.Settings = append(d.Settings, fmt.Sprintf("%d controllers", n))
+			d.Settings = append(d.Settings, fmt.Sprintf("asks for %d controllers", n))
 		}
 		if n := st.Set.Ticks; n > 0 {
 			d.Settings = append(d.Settings, fmt.Sprintf("%d ticks per second", n))
@@ -112,7 +116,11 @@ func roomInfo(c *call) bridge.Reply {
 	if d.Temporary {
 		kind = "temporary"
 	}
-	lines = append(lines, head, fmt.Sprintf("%s, made by %s on %s", kind, by, when(d.Created)))
+	order := "1 node"
+	if d.Controllers != 1 {
+		order = fmt.Sprintf("%d nodes", d.Controllers)
+	}
+	lines = append(lines, head, fmt.Sprintf("%s, made by %s on %s, ordered by %s", kind, by, when(d.Created), order))
 	if len(d.Settings) > 0 {
 		lines = append(lines, "settings: "+strings.Join(d.Settings, ", "))
 	}
