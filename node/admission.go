@@ -216,6 +216,12 @@ func JoinWith(ctx context.Context, cfg config.Config, parts Parts, link string, 
 		}
 		return fmt.Errorf("%w (%q): use another --data", ErrMember, g.Name)
 	}
+	if _, again, err := dir.joining(); err != nil {
+		return err
+	} else if dir.hadKey && !again {
+		say("This directory holds an old " + keyFile + " and nothing else: the node takes that key's place in the network. If it ever controlled rooms there, end this and join " +
+			"with an empty directory: a controller that forgets what it signed can break their order.")
+	}
 	if err := dir.setJoining(wantName); err != nil {
 		return err
 	}

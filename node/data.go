@@ -25,6 +25,7 @@ type dataDir struct {
 	key      ed25519.PrivateKey
 	recovery func() (ed25519.PrivateKey, error) // for the founder of a network
 	store    *store.Store
+	hadKey   bool // the key was there before
 }
 
 // openDir opens and makes the data directory at path.
@@ -52,7 +53,8 @@ func (d *dataDir) ownKey(path string) (ed25519.PrivateKey, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, err := os.Stat(path); lived && errors.Is(err, fs.ErrNotExist) {
+	_, err = os.Stat(path)
+	if d.hadKey = err == nil; lived && errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("read key: %s: %w", path, errKeyLost)
 	}
 	return loadKey(path)

@@ -1,10 +1,14 @@
 package main
 
 import (
+	"errors"
+	"fmt"
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -39,6 +43,75 @@ func TestHelpOfACommand(t *testing.T) {
 	}
 	if code, _, errs := cli(t, "help", "srve"); code != 2 || !strings.Contains(errs, `no command "srve"`) {
 		t.Errorf("an unknown command: code %d, %q", code, errs)
+	}
+}
+
+func TestTheHelpIsATable(t *testing.T) {
+	_, out, _ := cli(t, "help")
+	at := map[int]bool{}
+	for _, c := range commands() {
+		line := out[strings.Index(out, "  warren "+c.name):]
+		line, _, _ = strings.Cut(line, "\n")
+		at[strings.Index(line, c.help)] = true
+		if len(line) > 132 {
+			t.Errorf("%d columns: %s", len(line), line)
+		}
+	}
+	if len(at) != 1 || at[-1] {
+		t.Errorf("what commands do begins in columns %v:\n%s", at, out)
+	}
+}
+
+func TestWhatIsSaidOnce(t *testing.T) {
+	full := errors.New("store: no space left")
+	for _, test := range []struct {
+		why, closing error
+		want         string
+	}{
+		{fmt.Errorf("the disk fails: %w", full), full, "the disk fails: store: no space left"},
+		{fmt.Errorf("the disk fails: %w", full), errors.New("another"), "the disk fails: store: no space left\nanother"},
+		{nil, full, "store: no space left"},
+		{full, nil, "store: no space left"},
+	} {
+		if got := joined(test.why, test.closing).Error(); got != test.want {
+			t.Errorf("got %q, want %q", got, test.want)
+		}
+	}
+	if err := joined(nil, nil); err != nil {
+		t.Errorf("nothing went wrong: %v", err)
+	}
+}
+
+func TestASocketOfSomebodyElseIsNoStoppedNode(t *testing.T) {
+	denied := &net.OpError{Op: "dial", Err: os.NewSyscallError("connect", syscall.EACCES)}
+	if err := unreached("/data/warren.sock", denied); errors.Is(err, errNotRunning) || !strings.Contains(err.Error(), "/data/warren.sock may not be opened") {
+		t.Errorf("not allowed: %v", err)
+	}
+	gone := &net.OpError{Op: "dial", Err: os.NewSyscallError("connect", syscall.ENOENT)}
+	if err := unreached("/data/warren.sock", gone); !errors.Is(err, errNotRunning) {
+		t.Errorf("no socket: %v", err)
+	}
+}
+
+func TestNodesAreListedAsPeopleCount(t *testing.T) {
+	names := map[string]string{"aaaaaaaaa": "n10", "bbbbbbbbb": "n9", "ccccccccc": "alpha"}
+	got := named(names, []string{"aaaaaaaaa", "ddddddddd", "bbbbbbbbb", "ccccccccc"})
+	if want := []string{"alpha", "dddddddd", "n9", "n10"}; !slices.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+}
+
+func TestWhereClientsConnect(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = l.Close() }()
+	if got, want := reachedAt([]string{"127.0.0.1:0", ":6667"}, []net.Listener{l, l}), l.Addr().String()+", :6667"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	if got := reachedAt(nil, nil); got != "(switched off)" {
+		t.Errorf("nowhere: %q", got)
 	}
 }
 

@@ -182,6 +182,14 @@ func handle[In, Out any](mux *http.ServeMux, pattern string, f func(context.Cont
 // errNotRunning says that no node runs with the data directory.
 var errNotRunning = errors.New("no node runs with this data directory")
 
+// unreached says why a node's control socket could not be opened: errNotRunning, or this user may not.
+func unreached(socket string, err error) error {
+	if errors.Is(err, fs.ErrPermission) {
+		return fmt.Errorf("%s may not be opened by this user: run the command as the user who runs the node", socket)
+	}
+	return errNotRunning
+}
+
 // ask calls a running node. errNotRunning: there is none.
 func ask(ctx context.Context, data, method, path string, in, out any) error {
 	body, err := json.Marshal(in)
@@ -219,7 +227,7 @@ func stream(ctx context.Context, data, method, path string, body io.Reader) (*ht
 	if err != nil {
 		var op *net.OpError
 		if errors.As(err, &op) && op.Op == "dial" {
-			return nil, errNotRunning
+			return nil, unreached(socket, err)
 		}
 		return nil, fmt.Errorf("ask the running node: %w", err)
 	}

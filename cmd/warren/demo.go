@@ -51,12 +51,15 @@ type demoInfo struct {
 }
 
 func demo(c *call) error {
-	count := c.flags.Int("nodes", 4, "how many nodes, 1 to 64")
+	count := c.flags.Int("nodes", 4, fmt.Sprintf("how many nodes, 1 to %d", maxDemo))
 	level := c.flags.String("log", "", "log level of the nodes: debug, info, warn, error (default: warn)")
 	if err := c.parse(); err != nil {
 		return err
 	}
-	if *count < 1 || *count > maxDemo || len(c.args) > 0 {
+	switch {
+	case *count < 1 || *count > maxDemo:
+		return usageError(fmt.Sprintf("--nodes must be 1 to %d", maxDemo))
+	case len(c.args) > 0:
 		return usageError("say: warren demo [--nodes 4]")
 	}
 	self, err := os.Executable()

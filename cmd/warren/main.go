@@ -12,6 +12,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"text/tabwriter"
 )
 
 // version is set when a release is built.
@@ -38,12 +39,12 @@ type call struct {
 func commands() []subcommand {
 	return []subcommand{
 		{"serve", "", "run a node; an empty data directory founds a network", serve},
-		{"join", "[LINK | NETWORK]", "make an empty data directory a member of a network, and serve; alone: list networks nearby", join},
+		{"join", "[LINK | NETWORK]", "make an empty directory a member of a network; alone: list those nearby", join},
 		{"invite", "", "print an invitation to the network", invite},
 		{"admit", "[CODE]", "let a node in that shows this code; alone: list who waits", admit},
 		{"account", "create NAME | list | passwd NAME", "accounts of people and bots", accountCommand},
 		{"status", "", "how the node and its rooms are", status},
-		{"room", "export NAME | import FILE | recover NAME", "write a room with its whole history to one file, bring it back, or have it go on when most of its controllers are gone", roomCommand},
+		{"room", "export NAME | import FILE | recover NAME", "a room in one file; or one that goes on without most of its controllers", roomCommand},
 		{"verify", "FILE", "check a room's file, and say what it proves; needs no node", verify},
 		{"demo", "", "run some nodes on this machine with fresh data, to see the point", demo},
 		{"config", "example", "print a commented configuration file", configCommand},
@@ -81,9 +82,11 @@ func run(args []string, in io.Reader, out, errw io.Writer) int {
 func usage(w io.Writer) {
 	fmt.Fprintln(w, "warren: IRC and XMPP rooms without a server")
 	fmt.Fprintln(w)
+	table := tabwriter.NewWriter(w, 0, 0, 3, ' ', 0)
 	for _, c := range commands() {
-		fmt.Fprintf(w, "  warren %-42s %s\n", strings.TrimSpace(c.name+" "+c.args), c.help)
+		fmt.Fprintf(table, "  warren %s\t%s\n", strings.TrimSpace(c.name+" "+c.args), c.help)
 	}
+	_ = table.Flush() // as all that is printed here
 	fmt.Fprintln(w, "\nAll take --data DIR (where the node keeps its things). Begin with: warren demo, or warren serve.")
 }
 

@@ -50,7 +50,7 @@ func serveUntil(ctx context.Context, c *call, cfg config.Config) (err error) {
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, n.Leave()) }()
+	defer func() { err = joined(err, n.Leave()) }()
 	if err := n.Start(); err != nil {
 		return err
 	}
@@ -67,13 +67,21 @@ func serveUntil(ctx context.Context, c *call, cfg config.Config) (err error) {
 	if err != nil {
 		return err
 	}
-	greet(c, n, cfg)
+	greet(c, n, cfg, v)
 	select {
 	case <-ctx.Done():
 		return nil
 	case err := <-n.Broken():
 		return fmt.Errorf("the disk fails, so the node stops; others take over its rooms: %w", err)
 	}
+}
+
+// joined returns why the node ended, and what else went wrong as it did: a broken disk, say, tells its error again when it is closed.
+func joined(why, closing error) error {
+	if why != nil && closing != nil && strings.Contains(why.Error(), closing.Error()) {
+		return why
+	}
+	return errors.Join(why, closing)
 }
 
 // views are the opened ports of the protocols.
@@ -221,24 +229,34 @@ func nodeNameOf(n *node.Node) string {
 }
 
 // greet says in five lines what to do next.
-func greet(c *call, n *node.Node, cfg config.Config) {
+func greet(c *call, n *node.Node, cfg config.Config, v *views) {
 	g := n.Genesis()
 	network := "network"
 	if n.Founded() { // who lost a node's disk should not take a network of one for the old one
 		network = "a new network,"
 	}
 	fmt.Fprintf(c.out, "warren %s: node %s of %s %q, data in %s\n", version, nodeNameOf(n), network, g.Name, cfg.Node.Data)
-	fmt.Fprintf(c.out, "IRC   connect a client to %s and /join #lobby\n", orOff(cfg.IRC.Listen))
-	fmt.Fprintf(c.out, "XMPP  log in to %s as NAME@%s and join lobby@rooms.%s\n", orOff(cfg.XMPP.Listen), g.Domain, g.Domain)
+	fmt.Fprintf(c.out, "IRC   connect a client to %s and /join #lobby\n", reachedAt(cfg.IRC.Listen, v.irc))
+	fmt.Fprintf(c.out, "XMPP  log in to %s as NAME@%s and join lobby@rooms.%s\n", reachedAt(cfg.XMPP.Listen, v.xmpp), g.Domain, g.Domain)
 	fmt.Fprintf(c.out, "Account: warren account create NAME%s (or REGISTER from the client)\n", c.where())
 	fmt.Fprintf(c.out, "Another node: warren invite%s, and there: warren join LINK\n", c.where())
 }
 
-func orOff(addrs []string) string {
-	if len(addrs) == 0 {
+// reachedAt returns where clients connect: the addresses of the configuration, with the port that was given where they leave it open.
+func reachedAt(addrs []string, open []net.Listener) string {
+	if len(open) == 0 {
 		return "(switched off)"
 	}
-	return strings.Join(addrs, ", ")
+	var list []string
+	for i, l := range open {
+		at := addrs[i]
+		if host, port, err := net.SplitHostPort(at); err == nil && port == "0" {
+			_, port, _ = net.SplitHostPort(l.Addr().String())
+			at = net.JoinHostPort(host, port)
+		}
+		list = append(list, at)
+	}
+	return strings.Join(list, ", ")
 }
 
 // where returns the flags by which another command finds the node of this one, for a shell, each behind a space.

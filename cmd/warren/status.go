@@ -1,10 +1,12 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -36,6 +38,7 @@ func status(c *call) error {
 	names := map[string]string{}
 	w := tabwriter.NewWriter(c.out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "NODE\tID\tSTATE\tROUND TRIP")
+	slices.SortFunc(s.Nodes, func(a, b nodeInfo) int { return byName(a.Name, b.Name) })
 	for _, n := range s.Nodes {
 		names[n.ID] = n.Name
 		state := "away"
@@ -62,20 +65,28 @@ func status(c *call) error {
 		case r.Frozen:
 			leader += " (frozen)"
 		}
-		list := ""
-		for _, id := range r.Controllers {
-			name := names[id]
-			if name == "" {
-				name = id[:8]
-			}
-			list += name + " "
-		}
-		fmt.Fprintf(w, "%s\t%d\t%d\t%s\t%s\n", r.Name, r.Occupants, r.Height, leader, list)
+		fmt.Fprintf(w, "%s\t%d\t%d\t%s\t%s\n", r.Name, r.Occupants, r.Height, leader, strings.Join(named(names, r.Controllers), " "))
 	}
 	if err := w.Flush(); err != nil {
 		return err
 	}
 	return printCharges(c, append(s.Rooms, s.Directory), names)
+}
+
+// named returns the names of nodes in order. A node without one goes by the beginning of its id.
+func named(names map[string]string, ids []string) []string {
+	var list []string
+	for _, id := range ids {
+		list = append(list, cmp.Or(names[id], id[:8]))
+	}
+	slices.SortFunc(list, byName)
+	return list
+}
+
+// byName orders names as people count: n2 before n10.
+func byName(a, b string) int {
+	const digits = "0123456789"
+	return cmp.Or(strings.Compare(strings.TrimRight(a, digits), strings.TrimRight(b, digits)), cmp.Compare(len(a), len(b)), strings.Compare(a, b))
 }
 
 // printCharges says which controllers misbehaved, as far as this node has seen.

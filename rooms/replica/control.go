@@ -150,7 +150,7 @@ func (r *Replica) drive() {
 		}
 		if len(changes) > 0 {
 			if err := r.h.cfg.Store.Write(changes); err != nil {
-				r.fail(fmt.Errorf("store: %w", err))
+				r.fail(fmt.Errorf("write to the disk: %w", err))
 				return
 			}
 		}

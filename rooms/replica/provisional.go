@@ -141,7 +141,7 @@ func (r *Replica) keep(w *wish) {
 	r.number(w, len(o.pending)+len(add)-1)
 	if err := r.h.cfg.Store.Write([]Change{r.keptChange(w, k)}); err != nil {
 		w.finish(errs.Internal)
-		r.fail(fmt.Errorf("store: %w", err))
+		r.fail(fmt.Errorf("write to the disk: %w", err))
 		return
 	}
 	o.pending = append(o.pending, add...)
@@ -197,7 +197,7 @@ func (r *Replica) promote() {
 		return
 	}
 	if err := r.h.cfg.Store.Write(changes); err != nil {
-		r.fail(fmt.Errorf("store: %w", err))
+		r.fail(fmt.Errorf("write to the disk: %w", err))
 		return
 	}
 	for _, w := range list {

@@ -77,7 +77,7 @@ func (r *Replica) rescued(rescue *rooms.Rescue) {
 		}
 	}
 	if err := r.h.cfg.Store.Write([]Change{{Table: Held, Key: rescueKey(r.id, rescue.Epoch), Value: rooms.Marshal(rescue)}}); err != nil {
-		r.fail(fmt.Errorf("store: %w", err))
+		r.fail(fmt.Errorf("write to the disk: %w", err))
 		return
 	}
 	r.mu.Lock()
