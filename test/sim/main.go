@@ -1,8 +1,10 @@
 package main
 
 import (
+	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"runtime"
 	"slices"
@@ -11,24 +13,18 @@ import (
 )
 
 func main() {
-	runs := flag.Int("runs", 1000, "schedules to run")
-	seed := flag.Uint64("seed", 1, "seed of the first schedule; each next one has the next number")
-	workers := flag.Int("workers", runtime.GOMAXPROCS(0), "schedules at a time")
-	limit := flag.Duration("for", 0, "stop starting schedules after this time (0: run all)")
-	verbose := flag.Bool("v", false, "print what happens, for a single schedule")
-	lies := flag.String("saboteur", "", "class of the dishonest controller in every schedule: "+names()+"; any, none; empty: the seed decides (1 in 4)")
-	ticks := flag.String("ticks", "", "always, never: whether rooms ask for ticks; empty: the seed decides (1 in 4)")
-	tier := flag.String("tier", "pure", "pure: rooms/order alone; net: whole nodes over real libp2p in virtual time, half a minute a schedule")
-	flag.Parse()
-	if flag.NArg() > 0 || !known(*lies) || !slices.Contains([]string{"", "always", "never"}, *ticks) || *runs < 1 || *workers < 1 || *tier != "pure" && *tier != "net" && *tier != oneNet {
-		flag.Usage()
+	o, err := parse(os.Args[1:], os.Stderr)
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		return
+	case err != nil:
 		os.Exit(2)
 	}
-	switch *tier {
+	switch o.tier {
 	case oneNet:
-		netOne(*seed, *verbose)
+		netOne(o.seed, o.verbose)
 	case "net":
-		failed, err := nets(*seed, *runs, *limit, *verbose)
+		failed, err := nets(o.seed, o.runs, o.limit, o.verbose)
 		if err != nil {
 			fmt.Fprintln(os.Stderr, err)
 		}
@@ -37,7 +33,7 @@ func main() {
 		}
 		return
 	}
-	s := many(*seed, *runs, *workers, *limit, forced{*lies, *ticks}, *verbose)
+	s := many(o)
 	for _, f := range s.failures {
 		fmt.Printf("FAIL seed %d: %v\n", f.seed, f.err)
 	}
@@ -45,6 +41,40 @@ func main() {
 	if len(s.failures) > 0 {
 		os.Exit(1)
 	}
+}
+
+// options are what the command line says.
+type options struct {
+	runs, workers int
+	seed          uint64
+	limit         time.Duration
+	verbose       bool
+	forced        forced
+	tier          string
+}
+
+// parse reads the command line; what is wrong with it, and how it is used, goes to out. The flags are a set of their own: packages that are
+// imported for their disk in memory bring flags for tests along.
+func parse(args []string, out io.Writer) (o options, err error) {
+	f := flag.NewFlagSet("sim", flag.ContinueOnError)
+	f.SetOutput(out)
+	f.IntVar(&o.runs, "runs", 1000, "schedules to run")
+	f.Uint64Var(&o.seed, "seed", 1, "seed of the first schedule; each next one has the next number")
+	f.IntVar(&o.workers, "workers", runtime.GOMAXPROCS(0), "schedules at a time")
+	f.DurationVar(&o.limit, "for", 0, "stop starting schedules after this time (0: run all)")
+	f.BoolVar(&o.verbose, "v", false, "print what happens, for a single schedule")
+	f.StringVar(&o.forced.lies, "saboteur", "", "class of the dishonest controller in every schedule: "+names()+"; any, none; empty: the seed decides (1 in 4)")
+	f.StringVar(&o.forced.ticks, "ticks", "", "always, never: whether rooms ask for ticks; empty: the seed decides (1 in 4)")
+	f.StringVar(&o.tier, "tier", "pure", "pure: rooms/order alone; net: whole nodes over real libp2p in virtual time, half a minute a schedule")
+	if err := f.Parse(args); err != nil {
+		return o, err
+	}
+	if f.NArg() > 0 || !known(o.forced.lies) || !slices.Contains([]string{"", "always", "never"}, o.forced.ticks) || o.runs < 1 || o.workers < 1 ||
+		!slices.Contains([]string{"pure", "net", oneNet}, o.tier) {
+		f.Usage()
+		return o, errors.New("wrong arguments")
+	}
+	return o, nil
 }
 
 // summary is what a number of schedules came to.
@@ -75,24 +105,24 @@ func (s summary) String() string {
 }
 
 // many runs schedules on several cores.
-func many(seed uint64, runs, workers int, limit time.Duration, force forced, verbose bool) summary {
+func many(o options) summary {
 	start := time.Now()
-	out := summary{first: seed}
+	out := summary{first: o.seed}
 	var mu sync.Mutex
 	var wg sync.WaitGroup
-	next := seed
-	for range workers {
+	next := o.seed
+	for range o.workers {
 		wg.Go(func() {
 			for {
 				mu.Lock()
 				n := next
-				stop := n >= seed+uint64(runs) || len(out.failures) >= maxFailures || limit > 0 && time.Since(start) > limit
+				stop := n >= o.seed+uint64(o.runs) || len(out.failures) >= maxFailures || o.limit > 0 && time.Since(start) > o.limit
 				next++
 				mu.Unlock()
 				if stop {
 					return
 				}
-				res := run(n, force, verbose && runs == 1)
+				res := run(n, o.forced, o.verbose && o.runs == 1)
 				mu.Lock()
 				out.runs++
 				out.stats.add(res.stats)

@@ -1,14 +1,18 @@
 package main
 
 import (
+	"errors"
+	"flag"
+	"io"
 	"runtime"
+	"strings"
 	"testing"
 )
 
 // TestSchedules runs a hundred schedules and makes sure that they exercise what they are for. With the race detector they take five times as long; test/run has
 // `go run ./test/sim` do thousands.
 func TestSchedules(t *testing.T) {
-	s := many(1, 100, runtime.GOMAXPROCS(0), 0, forced{}, false)
+	s := many(options{seed: 1, runs: 100, workers: runtime.GOMAXPROCS(0)})
 	for _, c := range []struct {
 		what string
 		n    int
@@ -46,11 +50,11 @@ func TestSameSeedSameStory(t *testing.T) {
 // 1004072, which ticks, a recovery amid ticks that lay in later decisions only.
 func TestSeedsThatFailedOnce(t *testing.T) {
 	for _, seed := range []uint64{113, 188, 1344, 1962, 3576, 3770, 6617, 7076, 7544, 8702, 11720, 21217, 22116} {
-		if s := many(seed, 1, 1, 0, forced{ticks: "never"}, false); len(s.failures) > 0 {
+		if s := many(options{seed: seed, runs: 1, workers: 1, forced: forced{ticks: "never"}}); len(s.failures) > 0 {
 			t.Errorf("seed %d: %v", seed, s.failures[0].err)
 		}
 	}
-	if s := many(1004072, 1, 1, 0, forced{}, false); len(s.failures) > 0 {
+	if s := many(options{seed: 1004072, runs: 1, workers: 1}); len(s.failures) > 0 {
 		t.Errorf("seed 1004072: %v", s.failures[0].err)
 	}
 }
@@ -80,7 +84,7 @@ func TestSaboteurs(t *testing.T) {
 			}
 			_, hidden := unseen[c.name]
 			for seed, noticed := uint64(9_000), hidden; ; seed += uint64(runs) {
-				s := many(seed, runs, runtime.GOMAXPROCS(0), 0, forced{lies: c.name}, false)
+				s := many(options{seed: seed, runs: runs, workers: runtime.GOMAXPROCS(0), forced: forced{lies: c.name}})
 				for _, f := range s.failures {
 					t.Errorf("seed %d: %v", f.seed, f.err)
 				}
@@ -95,5 +99,23 @@ func TestSaboteurs(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+func TestTheProgramHasItsOwnFlagsOnly(t *testing.T) {
+	var help strings.Builder
+	if _, err := parse([]string{"-h"}, &help); !errors.Is(err, flag.ErrHelp) {
+		t.Errorf("asked for help: %v", err)
+	}
+	if !strings.Contains(help.String(), "-saboteur") || strings.Contains(help.String(), "rapid") {
+		t.Errorf("help:\n%s", &help)
+	}
+	for _, args := range [][]string{{"-runs", "0"}, {"-saboteur", "nobody"}, {"-tier", "other"}, {"-ticks", "often"}, {"word"}, {"-rapid.checks", "1"}} {
+		if _, err := parse(args, io.Discard); err == nil {
+			t.Errorf("%v: taken", args)
+		}
+	}
+	if o, err := parse([]string{"-seed", "7", "-tier", oneNet}, io.Discard); err != nil || o.seed != 7 {
+		t.Errorf("a child's arguments: %+v, %v", o, err)
 	}
 }

@@ -59,6 +59,7 @@ func Run(t *testing.T, c Config) (sum Summary) {
 func Main(verbose bool, c Config) {
 	test := testing.InternalTest{Name: fmt.Sprint("seed ", c.Seed), F: func(t *testing.T) { fmt.Println(Run(t, c)) }}
 	testing.Init()
+	_ = flag.CommandLine.Parse(nil) // the program's arguments are not the test's
 	if verbose {
 		_ = flag.Set("test.v", "true") // it exists since Init
 	}
