@@ -163,6 +163,7 @@ func (c *Controller) run(e *pb.Entry, b *rooms.Batch, view rooms.View) {
 	c.open = append(c.open, s)
 	c.sign(s)
 	c.takeEarly(s)
+	c.takeCarried(s)
 	c.settle()
 }
 

@@ -139,6 +139,7 @@ type Controller struct {
 	ended     bool // nothing more is signed
 	endOut    bool // … which the Ready that is out makes durable
 	endStored bool // … and is durable
+	carried   carried
 }
 
 // Step takes a message from an authenticated sender. It returns an error for everything that is not a well-formed message of somebody

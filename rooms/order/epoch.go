@@ -77,32 +77,39 @@ func (c *Controller) Header(height uint64, hash rooms.Hash) (rooms.Header, bool)
 	return rooms.Header{}, false
 }
 
-// Carry takes the directory's word for the headers up to start, the last of which is at start: they count as certified, and come as decisions with the
-// next Ready, with whatever signatures there are.
+// carried are headers that the directory vouches for, ascending; the last one is at start.
+type carried struct {
+	start   uint64
+	headers []rooms.Hash
+}
+
+// Carry takes the directory's word for the headers up to start, the last of which is at start: they count as certified, and come as decisions with one
+// of the next Readys, with whatever signatures there are, as soon as they have been run here: after a restart that may be a while later.
 func (c *Controller) Carry(start uint64, headers []rooms.Hash) {
 	if c.broken != nil {
 		return
 	}
 	defer c.guard(nil)
-	for i, h := range headers {
-		height := start - uint64(len(headers)-1-i)
-		if height <= c.certified {
-			continue
-		}
-		s := c.step(height)
-		if s == nil || s.hash != h {
-			break
-		}
-		if s.cert == nil {
-			s.cert = rooms.Certificate{}
-			for _, n := range s.controllers {
-				if sig, ok := s.sigs[n]; ok {
-					s.cert = append(s.cert, sig)
-				}
-			}
-		}
+	c.carried = carried{start, slices.Clone(headers)}
+	for _, s := range c.open {
+		c.takeCarried(s)
 	}
 	c.settle()
+}
+
+// takeCarried certifies a step that the directory vouches for.
+func (c *Controller) takeCarried(s *step) {
+	k := &c.carried
+	height := s.header.Height
+	if height > k.start || k.start-height >= uint64(len(k.headers)) || k.headers[uint64(len(k.headers))-1-(k.start-height)] != s.hash || s.cert != nil {
+		return
+	}
+	s.cert = rooms.Certificate{}
+	for _, n := range s.controllers {
+		if sig, ok := s.sigs[n]; ok {
+			s.cert = append(s.cert, sig)
+		}
+	}
 }
 
 // begin puts the first request of an epoch in order: what happened, in the room's own log, before anything else.

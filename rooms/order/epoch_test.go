@@ -123,6 +123,37 @@ func (c *cluster) revive() {
 	}
 }
 
+// TestWhatIsCarriedOverIsRunLater: the directory vouches for a height that all controllers have in their logs and have not run again since they restarted,
+// and whose signatures are lost.
+func TestWhatIsCarriedOverIsRunLater(t *testing.T) {
+	c := newCluster(t, 4, 4)
+	c.say(3)
+	height := c.same() + 1
+	c.drop = func(p packet) bool { return order.KindOf(p.data) == "sign" }
+	lead, r := c.leader(), c.request(3, "three", &rooms.Enter{View: "test"})
+	if a := lead.ctl.Submit(c.now, r); !a.Queued {
+		t.Fatalf("%+v", a)
+	}
+	c.tick(3)
+	open := lead.signs[[2]uint64{1, height}]
+	if open.IsZero() || lead.chain.Height >= height {
+		t.Fatal("it is not open")
+	}
+	c.epochs = []rooms.EpochRecord{{Epoch: 2, Start: height, Head: open, Carried: []rooms.Hash{open}, Controllers: c.founded, Of: 4}}
+	for _, h := range c.hosts {
+		h.chain.Learn(everybody{0, c.epochs})
+		h.start()
+		h.ctl.Carry(h.chain.Carried())
+	}
+	c.leader()
+	c.tick(3)
+	for _, h := range c.hosts {
+		if h.chain.Height != height || h.chain.Epoch != 2 {
+			t.Errorf("node %d stands at height %d in epoch %d", h.i, h.chain.Height, h.chain.Epoch)
+		}
+	}
+}
+
 func TestADivergenceBelowCertificationEndsInANewEpoch(t *testing.T) {
 	for _, carried := range []int{0, 1} {
 		t.Run(fmt.Sprint(carried, " carried over"), func(t *testing.T) {

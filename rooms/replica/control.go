@@ -69,6 +69,9 @@ func (r *Replica) startController() error {
 		return err
 	}
 	r.ctl.DirectoryAt(r.directoryAt, r.newestDir())
+	if len(r.chain.Ahead()) > 0 {
+		r.ctl.Carry(r.chain.Carried())
+	}
 	r.founding = founding && base.Controllers[int(r.id[0])%len(base.Controllers)] == r.h.self // spread over the nodes by the room
 	return nil
 }
@@ -158,7 +161,7 @@ func (r *Replica) drive() {
 			r.sendOrder(m)
 		}
 		for i := range rd.Decisions {
-			if d := &rd.Decisions[i]; d.Header.Height == r.chain.Height+1 {
+			if d := &rd.Decisions[i]; d.Header.Height == r.chain.Height+1 && d.Header.Epoch == r.chain.Epoch { // one of them may lead to another epoch
 				r.apply(d, true)
 			}
 		}

@@ -53,8 +53,8 @@ func (r *Replica) followEpoch(turned bool) {
 		return
 	}
 	r.wakeUp()
-	if start, headers := r.chain.Carried(); r.ctl != nil {
-		r.ctl.Carry(start, headers)
+	if r.ctl != nil {
+		r.ctl.Carry(r.chain.Carried())
 	}
 	r.hurry() // others have what is below the start
 }

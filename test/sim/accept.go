@@ -32,7 +32,9 @@ func (n *node) write(rd *order.Ready) {
 			}
 			continue
 		}
-		n.accept(n, d)
+		if !n.accept(n, d) {
+			break // the room has begun anew below it meanwhile: the next one has nothing to follow
+		}
 	}
 	n.flush()
 	n.disk.Certified(n.log.top())

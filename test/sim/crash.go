@@ -69,8 +69,4 @@ func (n *node) boot() {
 		n.learned = n.dir
 	}
 	n.manage()
-	if start, headers := n.chain.Carried(); n.ctl != nil && len(n.chain.Ahead()) > 0 {
-		n.ctl.Carry(start, headers)
-		n.pump()
-	}
 }

@@ -179,8 +179,8 @@ func (n *node) follow(turned bool) {
 	if turned {
 		n.turned()
 	}
-	if start, headers := n.chain.Carried(); n.ctl != nil && len(n.chain.Ahead()) > 0 {
-		n.ctl.Carry(start, headers)
+	if n.ctl != nil && len(n.chain.Ahead()) > 0 {
+		n.ctl.Carry(n.chain.Carried())
 		n.pump()
 	}
 }

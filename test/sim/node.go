@@ -136,6 +136,9 @@ func (n *node) start() {
 	}
 	n.w.tr.say(n.w.now, "node %d starts its controller at height %d, incarnation %d", n.i, n.chain.Height, n.ctl.Status().Self.Incarnation)
 	n.tellDirectory()
+	if len(n.chain.Ahead()) > 0 {
+		n.ctl.Carry(n.chain.Carried())
+	}
 	n.pump()
 }
 
