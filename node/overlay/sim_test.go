@@ -278,3 +278,41 @@ func TestMDNSFindsMembersAndNetworks(t *testing.T) {
 		t.Errorf("found %+v", found)
 	}
 }
+
+// In a large network nodes come to more links than they look for only by those that look for them: nothing of libp2p's own dials the rest.
+func TestALargeNetworkStaysSparse(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const n = 34
+		s := newSimNet(t)
+		r := &roster{m: map[NodeID]bool{}}
+		for i := range byte(n + FullMesh) { // the last of which are members that never come
+			r.set(keyID(i+1), true)
+		}
+		var nodes []*node
+		for i := range n {
+			nd := newNode(t, byte(i+1), r, s.on(i+1), func(c *Config) {
+				if i > 0 {
+					c.Bootstrap = nodes[i-1].Addrs()
+				}
+			})
+			nodes = append(nodes, nd)
+			for j := range byte(FullMesh) {
+				nd.peer(keyID(n + j + 1))
+			}
+		}
+		time.Sleep(time.Minute)
+		sum, most := 0, 0
+		for i, nd := range nodes {
+			links := len(nd.upBut(nil))
+			if links < minConnected {
+				t.Errorf("node %d has %d links, want at least %d", i, links, minConnected)
+			}
+			sum += links
+			most = max(most, links)
+		}
+		t.Logf("%.1f links a node, %d at most", float64(sum)/n, most)
+		if mean := float64(sum) / n; mean > 1.75*minConnected {
+			t.Errorf("%.1f links a node, want not many more than %d", mean, minConnected)
+		}
+	})
+}
