@@ -204,6 +204,9 @@ func (c *Controller) Certified(d *rooms.Decision) (err error) {
 		if d.Header.Prev != c.chain.Head {
 			return rooms.ErrFork
 		}
+		if c.recall(d); c.broken != nil {
+			return c.broken
+		}
 		if _, err := c.chain.Accept(d, view, c.cfg.Verify); err != nil {
 			c.fail(fmt.Errorf("%w: %w", ErrDiverged, err))
 			return c.broken

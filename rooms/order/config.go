@@ -132,7 +132,7 @@ func New(cfg Config) (c *Controller, err error) {
 		stored = stored.Drop()
 	}
 	c.cfg.Founding = c.cfg.Founding && !stored.Alive && !stored.Lived && c.chain.Height == c.cfg.Start
-	if !stored.Alive {
+	if c.memory.read = stored.Alive; !stored.Alive {
 		if stored, err = c.born(stored); err != nil {
 			return nil, err
 		}

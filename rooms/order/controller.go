@@ -134,6 +134,7 @@ type Controller struct {
 	busy      bool          // a Ready is out, Stored is due
 	broken    error
 	told      bool // that it is broken
+	memory    memory
 
 	// The end of the epoch.
 	ended     bool // nothing more is signed

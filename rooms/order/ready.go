@@ -29,7 +29,7 @@ type Ready struct {
 	// Certified. It is repeated every second while it holds.
 	Behind     uint64
 	BehindFrom rooms.NodeID
-	// Broken says why the controller has stopped: ErrDismissed, ErrDiverged or ErrPanic, wrapped. It does nothing any more. After
+	// Broken says why the controller has stopped: ErrDismissed, ErrDiverged, ErrForgot or ErrPanic, wrapped. It does nothing any more. After
 	// ErrDismissed drop the raft state; after the others do so too, and make a new one from a fresh
 	// copy of the certified chain, with Restored{Incarnation: …, Signed: …} (Restored.Drop) and a greater incarnation.
 	Broken error

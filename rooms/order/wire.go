@@ -273,6 +273,7 @@ func (c *Controller) onRaft(from rooms.NodeID, r *raftMessage) error {
 	case pb.MsgApp, pb.MsgHeartbeat, pb.MsgSnap:
 		if st.Lead == id && st.GetTerm() == r.Term {
 			c.elapsed, c.heard, c.pledged, c.splits = 0, c.ticks, 0, 0
+			c.memory.believed = c.memory.believed || m.GetType() == pb.MsgHeartbeat && r.Commit > 0
 			if c.lost == from && c.ticks-c.lostAt >= c.deaf() { // what was on its way when it was lost is no sign of life
 				c.lost = rooms.NodeID{}
 			}
@@ -335,6 +336,7 @@ func (c *Controller) checkRaft(from rooms.NodeID, r *raftMessage) error {
 	case r.Force && t != pb.MsgVote:
 		return bad("force")
 	case t == pb.MsgHeartbeat && r.Commit > last:
+		c.doubt(from, r, last)
 		return odd("commits what is not here") // it may be late, and another leader's log shorter
 	case t == pb.MsgAppResp && !r.Reject && st.RaftState == raft.StateLeader && r.Term == st.GetTerm() && r.Index > last:
 		return bad("has what is not here")
