@@ -324,6 +324,9 @@ func (n *Node) Addrs() []string { return n.over.Addrs() }
 // Peers returns what is known of the other members.
 func (n *Node) Peers() []overlay.PeerInfo { return n.over.Peers() }
 
+// Clock compares this node's clock with those of the others.
+func (n *Node) Clock() overlay.Clock { return n.over.Clock() }
+
 // Traffic returns what the overlay has carried and dropped since the start.
 func (n *Node) Traffic() overlay.Stats { return n.over.Stats() }
 

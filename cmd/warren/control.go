@@ -88,6 +88,16 @@ type nodeInfo struct {
 	ID   string `json:"id"`
 	Up   bool   `json:"up"`
 	RTT  string `json:"rtt,omitempty"`
+
+	ClockAhead int64 `json:"clockAhead"` // ms, of this node's; about, and 0 when it has not told
+}
+
+// clockInfo is how this node's clock looks beside those of the nodes that it hears.
+type clockInfo struct {
+	Ahead   int64 `json:"ahead"`   // ms, of most of the others; negative: behind
+	Heard   int   `json:"heard"`   // so many others
+	Refused int   `json:"refused"` // nodes that it cannot connect with for being wrong by more than an hour
+	Wrong   bool  `json:"wrong"`   // it should be set
 }
 
 // statusInfo is what `warren status --json` prints.
@@ -101,6 +111,7 @@ type statusInfo struct {
 	Nodes     []nodeInfo          `json:"nodes"`
 	Uptime    int64               `json:"uptime"` // seconds
 	Sessions  int                 `json:"sessions"`
+	Clock     clockInfo           `json:"clock"`
 	Directory bridge.RoomStatus   `json:"directory"`
 	Rooms     []bridge.RoomStatus `json:"rooms"`
 }
@@ -266,18 +277,21 @@ func nodeStatus(n *node.Node, hub *bridge.Hub) statusInfo {
 	if hub != nil {
 		s.Sessions = len(hub.Sessions())
 	}
-	up := map[rooms.NodeID]string{n.ID(): ""}
+	c := n.Clock()
+	s.Clock = clockInfo{Ahead: c.Ahead.Milliseconds(), Heard: c.Heard, Refused: c.Refused, Wrong: c.Wrong()}
+	up := map[rooms.NodeID]nodeInfo{n.ID(): {Up: true}}
 	for _, p := range n.Peers() {
 		if p.Up {
 			s.Peers++
-			up[p.ID] = p.RTT.Round(10 * time.Microsecond).String()
+			up[p.ID] = nodeInfo{Up: true, RTT: p.RTT.Round(10 * time.Microsecond).String(), ClockAhead: p.Ahead.Milliseconds()}
 		}
 	}
 	var records []rooms.RoomRecord
 	n.Host().Directory(func(d *rooms.Directory) {
 		for _, id := range d.NodeIDs() {
-			rtt, alive := up[id]
-			s.Nodes = append(s.Nodes, nodeInfo{Name: d.Nodes[id].Name, ID: id.String(), Up: alive, RTT: rtt})
+			info := up[id]
+			info.Name, info.ID = d.Nodes[id].Name, id.String()
+			s.Nodes = append(s.Nodes, info)
 		}
 		for _, id := range d.RoomIDs() {
 			records = append(records, d.Rooms[id])

@@ -70,6 +70,9 @@ func status(c *call) error {
 	if err := w.Flush(); err != nil {
 		return err
 	}
+	if err := printClock(c, s.Clock); err != nil {
+		return err
+	}
 	return printCharges(c, append(s.Rooms, s.Directory), names)
 }
 
@@ -87,6 +90,21 @@ func named(names map[string]string, ids []string) []string {
 func byName(a, b string) int {
 	const digits = "0123456789"
 	return cmp.Or(strings.Compare(strings.TrimRight(a, digits), strings.TrimRight(b, digits)), cmp.Compare(len(a), len(b)), strings.Compare(a, b))
+}
+
+// printClock tells people to set this node's clock, when it is wrong.
+func printClock(c *call, k clockInfo) (err error) {
+	off := (time.Duration(k.Ahead) * time.Millisecond).Round(time.Second)
+	switch {
+	case !k.Wrong:
+	case k.Heard == 0:
+		_, err = fmt.Fprintf(c.out, "\nThe clock of this node seems to be wrong by more than an hour: by it the certificates of %d other nodes are not valid, and it cannot connect. Set it.\n", k.Refused)
+	case off > 0:
+		_, err = fmt.Fprintf(c.out, "\nThe clock of this node is %v ahead of most others (%d heard): set it.\n", off, k.Heard)
+	default:
+		_, err = fmt.Fprintf(c.out, "\nThe clock of this node is %v behind most others (%d heard): set it.\n", -off, k.Heard)
+	}
+	return err
 }
 
 // printCharges says which controllers misbehaved, as far as this node has seen.

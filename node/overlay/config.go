@@ -123,7 +123,8 @@ type Config struct {
 	QueueFrames int           // default 4096: frames waiting per peer
 	QueueBytes  int           // default 8 MiB: bytes waiting per peer, at least MaxFrame
 
-	Logger      *slog.Logger // default: discards
+	Now         func() time.Time // the wall clock, for comparing it with others'; default time.Now
+	Logger      *slog.Logger     // default: discards
 	HostOptions []HostOption
 }
 
@@ -169,6 +170,9 @@ func (c Config) withDefaults() (Config, error) {
 		c.QueueBytes = 8 << 20
 	}
 	c.QueueBytes = max(c.QueueBytes, MaxFrame)
+	if c.Now == nil {
+		c.Now = time.Now
+	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}

@@ -12,6 +12,7 @@
 //   - Overlay.Send, Config.OnFrame: small frames, at most once, in order while a stream lives (link.go,
 //     inbound.go, frame.go).
 //   - Config.OnPeer, Overlay.Alive, Overlay.Peers: who is there (liveness.go).
+//   - Overlay.Clock: whether this node's clock is right, by the others' (clock.go).
 //   - Overlay.Request, Overlay.Handle: one stream per question, for bulk and rare things.
 //   - Overlay.Join, Topic: multicast. A hint, never the truth: gossipsub drops silently.
 //   - Overlay.Provide, FindProviders, PutValue, GetValue: the DHT.

@@ -94,13 +94,14 @@ func readN(r io.Reader, n int) ([]byte, error) {
 	}
 }
 
-// hello opens a frames stream: version (1 byte), incarnation (8), heartbeat in ms (4), known (2). Receivers
-// ignore what follows. Older nodes end it after the heartbeat: they know nothing of paces.
+// hello opens a frames stream: version (1 byte), incarnation (8), heartbeat in ms (4), known (2), clock in
+// ms since 1970 (8). Receivers ignore what follows. Older nodes end it after the heartbeat: they know nothing of paces; or before the clock.
 type hello struct {
 	incarnation uint64        // random per process: tells a restart from a broken connection
 	heartbeat   time.Duration // how often the sender sends at least, until it says otherwise
 	known       uint16        // members of which the sender has an address
 	paces       bool          // the sender understands the pace of a heartbeat
+	clock       int64         // the sender's wall clock, in ms since 1970; 0: not told
 }
 
 const frameVersion = 1
@@ -111,6 +112,9 @@ func (h hello) encode() []byte {
 	b = binary.BigEndian.AppendUint32(b, uint32(h.heartbeat.Milliseconds()))
 	if h.paces {
 		b = binary.BigEndian.AppendUint16(b, h.known)
+		if h.clock != 0 {
+			b = binary.BigEndian.AppendUint64(b, uint64(h.clock))
+		}
 	}
 	return b
 }
@@ -128,6 +132,9 @@ func decodeHello(b []byte) (hello, error) {
 	}
 	if len(b) >= 15 {
 		h.known, h.paces = binary.BigEndian.Uint16(b[13:]), true
+	}
+	if len(b) >= 23 {
+		h.clock = int64(binary.BigEndian.Uint64(b[15:]))
 	}
 	return h, nil
 }

@@ -103,6 +103,7 @@ func (p *peerLink) adopt(in *inStream, h hello) bool {
 	restarted := p.peerInc != 0 && p.peerInc != h.incarnation
 	p.peerInc, p.peerHB, p.knows = h.incarnation, h.heartbeat, int(h.known)
 	p.paces.Store(h.paces)
+	p.clock, p.clockAt = h.wallClock(), now
 	p.heardFast()
 	p.echo, p.rtt, p.refused = 0, 0, false
 	out := p.out

@@ -54,6 +54,9 @@ func (p *peerLink) run() {
 	for p.await() {
 		if err := p.attempt(); err != nil && p.ctx.Err() == nil && !errors.Is(err, errUnwanted) {
 			n := p.fails.Add(1)
+			p.mu.Lock()
+			p.untimely = untimely(err)
+			p.mu.Unlock()
 			dropped := p.q.drop()
 			p.o.stats.droppedDown.Add(uint64(dropped))
 			p.o.log.Debug("link to peer failed", "peer", short(p.id), "attempt", n, "dropped", dropped, "err", err)
@@ -217,7 +220,7 @@ func (o *Overlay) forgetBackoff(p peer.ID) {
 // pump says hello and writes what waits, until the stream breaks.
 func (p *peerLink) pump(s network.Stream) error {
 	w := bufio.NewWriterSize(s, writeBufferSize)
-	h := hello{incarnation: p.o.incarnation, heartbeat: p.o.cfg.Heartbeat, known: p.o.known(), paces: true}
+	h := hello{incarnation: p.o.incarnation, heartbeat: p.o.cfg.Heartbeat, known: p.o.known(), paces: true, clock: p.o.cfg.Now().UnixMilli()}
 	var until time.Time // s takes writes until then
 	if err := p.write(s, w, &until, []outFrame{{kindHello, h.encode()}}); err != nil {
 		return fmt.Errorf("say hello: %w", err)

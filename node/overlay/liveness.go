@@ -47,7 +47,7 @@ func (d *dirtyPeers) take() []*peerLink {
 func (p *peerLink) linkedTo(s network.Stream) {
 	p.mu.Lock()
 	p.out = s
-	p.refused = false
+	p.refused, p.untimely = false, false
 	p.linked.Store(true)
 	p.mu.Unlock()
 	p.evaluate(time.Now())
@@ -136,6 +136,7 @@ func (o *Overlay) tickLoop() {
 	t := time.NewTicker(period)
 	defer t.Stop()
 	swept, links := time.Now(), 0
+	var warned time.Time
 	for {
 		var now time.Time
 		select {
@@ -146,7 +147,7 @@ func (o *Overlay) tickLoop() {
 		}
 		links = o.tickLinks(now, period, links)
 		if now.Sub(swept) > strangerIdle/12 {
-			swept = now
+			swept, warned = now, o.watchClock(now, warned)
 			for _, c := range o.strangers.sweep(now) {
 				o.spawn(func() { _ = c.Close() })
 			}

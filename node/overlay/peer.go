@@ -47,7 +47,11 @@ type peerLink struct {
 	up      bool
 	since   time.Time // when up last changed
 	bounced bool      // it restarted since the consumer was last told
-	told    bool      // what the consumer knows; owned by eventLoop
+	clock   time.Time // what its clock showed when it said hello; zero: not told
+	clockAt time.Time // when that was
+
+	untimely bool // at this node's time its certificate is not valid
+	told     bool // what the consumer knows; owned by eventLoop
 }
 
 // memberTag keeps the connection manager from closing members' connections.
@@ -192,6 +196,7 @@ type PeerInfo struct {
 	Up        bool     // it is heard and can be sent to
 	Since     time.Time
 	RTT       time.Duration // 0: not measured yet
+	Ahead     time.Duration // its clock, of this node's; 0 also when it has not told
 	LastSeen  time.Time     // zero: never in this run
 	Queued    int           // frames waiting for it
 }
@@ -214,8 +219,9 @@ func (p *peerLink) info() PeerInfo {
 	connected := p.connected()
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	ahead, _ := p.clockAhead()
 	return PeerInfo{
-		ID: p.id, Addrs: withPeerID(p.id, p.addrs.all()), Connected: connected,
+		ID: p.id, Ahead: ahead, Addrs: withPeerID(p.id, p.addrs.all()), Connected: connected,
 		Up: p.up, Since: p.since, RTT: p.rtt, LastSeen: p.seen, Queued: queued,
 	}
 }
