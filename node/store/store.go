@@ -26,8 +26,10 @@ const (
 	maxGroupBytes = 1 << 20
 
 	// LaterDelay is how long a batch of CommitLater waits for company at most:
-	// what a crash of the machine may take of it.
-	LaterDelay = 50 * time.Millisecond
+	// what a crash may take of it. Where a message comes a few times a second,
+	// as to the members of a room in which people talk, a sync for each would
+	// be most of what it costs the disk.
+	LaterDelay = 500 * time.Millisecond
 
 	lockName = "LOCK"
 )
