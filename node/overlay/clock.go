@@ -39,13 +39,17 @@ func (o *Overlay) Clock() (c Clock) {
 	}
 	if c.Heard = len(ahead); c.Heard > 0 {
 		slices.Sort(ahead)
-		c.Ahead = nearer(ahead[(c.Heard-1)/2], ahead[c.Heard/2]) // of two, the one that does not blame this node
+		c.Ahead = nearer(ahead[(c.Heard-1)/2], ahead[c.Heard/2])
 	}
 	return c
 }
 
+// nearer returns which of two is nearer to zero: zero, when it lies between them. So where half of the others blame this node, the other half decides.
 func nearer(a, b time.Duration) time.Duration {
-	if a.Abs() <= b.Abs() {
+	switch {
+	case (a < 0) != (b < 0):
+		return 0
+	case a.Abs() <= b.Abs():
 		return a
 	}
 	return b

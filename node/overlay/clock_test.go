@@ -56,6 +56,19 @@ func TestWrongClockIsSeen(t *testing.T) {
 	}
 }
 
+func TestWhoIsBetweenTwoWrongClocksIsRight(t *testing.T) {
+	for _, c := range []struct{ a, b, want time.Duration }{
+		{-time.Hour, time.Minute, 0},
+		{-time.Hour, -time.Minute, -time.Minute},
+		{time.Minute, time.Hour, time.Minute},
+		{0, time.Hour, 0},
+	} {
+		if got := nearer(c.a, c.b); got != c.want {
+			t.Errorf("%v and %v: %v, want %v", c.a, c.b, got, c.want)
+		}
+	}
+}
+
 // Whose clock is far behind takes no certificate for valid; libp2p tells by a text.
 func TestCertificatesOfTomorrow(t *testing.T) {
 	r := members(1, 2)

@@ -140,7 +140,7 @@ func (r *Replica) apply(d *rooms.Decision, own bool) {
 	}
 	r.h.cfg.Store.WriteLater(changes)
 	if r.ctl != nil && !own {
-		r.ctl.Certified(d)
+		r.inform(d)
 	}
 	r.push(data)
 	cookies := make([]any, len(events))
@@ -168,6 +168,17 @@ func (r *Replica) apply(d *rooms.Decision, own bool) {
 	r.afterDecision(events)
 	if r.chain.Epoch != epoch {
 		r.turned()
+	}
+}
+
+// inform tells the controller of a decision that came from others. It must be able to judge what this copy could: the directory may have moved on since
+// the controller was last told, and what it has not taken is not told again.
+func (r *Replica) inform(d *rooms.Decision) {
+	if v := r.newestDir(); v != r.dirSeen {
+		r.ctl.DirectoryAt(r.directoryAt, v)
+	}
+	if err := r.ctl.Certified(d); err != nil {
+		r.h.log.Debug("the controller does not take a decision", "room", r.id.Short(), "height", d.Header.Height, "err", err)
 	}
 }
 
