@@ -191,7 +191,10 @@ func admitAt(ctx context.Context, h host.Host, pi peer.AddrInfo, req []byte) ([]
 	dial, cancel := context.WithTimeout(ctx, dialTimeout)
 	err := h.Connect(dial, pi)
 	cancel()
-	if err != nil {
+	switch {
+	case untimely(err):
+		return nil, fmt.Errorf("set the clock of this machine, or of that one: they are more than an hour apart: %w", err)
+	case err != nil:
 		return nil, err
 	}
 	ctx, cancel = context.WithTimeout(ctx, handlerTimeout+requestTimeout)
