@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"warren/node"
@@ -30,7 +31,7 @@ type recoverInfo struct {
 	Height      uint64   `json:"height"` // of the highest certified state that this node could get
 	Epoch       uint64   `json:"epoch"`
 	Controllers int      `json:"controllers"`
-	Silent      []string `json:"silent"` // short ids of those that do not answer
+	Silent      []string `json:"silent"` // names of those that do not answer
 	Frozen      bool     `json:"frozen"` // only then can it be recovered
 	Start       uint64   `json:"start,omitempty"`
 	Carried     int      `json:"carried,omitempty"`
@@ -139,7 +140,7 @@ func recoverAt(ctx context.Context, n *node.Node, r recoverRequest) (recoverInfo
 	}
 	if !r.Do {
 		s, err := h.Survey(ctx, id, r.Account)
-		return recoverInfo{Height: s.Height, Epoch: s.Epoch, Controllers: len(s.Controllers), Silent: shorts(s.Silent), Frozen: s.Frozen}, err
+		return recoverInfo{Height: s.Height, Epoch: s.Epoch, Controllers: len(s.Controllers), Silent: namesOf(n, s.Silent), Frozen: s.Frozen}, err
 	}
 	var done replica.Recovered
 	var err error
@@ -149,14 +150,16 @@ func recoverAt(ctx context.Context, n *node.Node, r recoverRequest) (recoverInfo
 		done, err = h.Recover(ctx, id, r.Account)
 	}
 	return recoverInfo{
-		Height: done.Start, Epoch: done.Epoch, Controllers: done.Of, Silent: shorts(done.Silent), Start: done.Start, Carried: done.Carried,
+		Height: done.Start, Epoch: done.Epoch, Controllers: done.Of, Silent: namesOf(n, done.Silent), Start: done.Start, Carried: done.Carried,
 	}, err
 }
 
-func shorts(ids []rooms.NodeID) []string {
+// namesOf returns what people call nodes, in order.
+func namesOf(n *node.Node, ids []rooms.NodeID) []string {
 	out := make([]string, len(ids))
-	for i, n := range ids {
-		out[i] = n.Short()
+	for i, id := range ids {
+		out[i] = nameOf(n, id)
 	}
+	slices.SortFunc(out, byName)
 	return out
 }

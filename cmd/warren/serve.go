@@ -218,10 +218,13 @@ func (v *views) xmppPorts() map[net.Listener]bool {
 	return out
 }
 
-func nodeNameOf(n *node.Node) string {
-	name := n.ID().Short()
+func nodeNameOf(n *node.Node) string { return nameOf(n, n.ID()) }
+
+// nameOf returns a node's name in the directory, or, where it has none, the beginning of its id.
+func nameOf(n *node.Node, id rooms.NodeID) string {
+	name := id.Short()
 	n.Host().Directory(func(d *rooms.Directory) {
-		if r, ok := d.Nodes[n.ID()]; ok {
+		if r, ok := d.Nodes[id]; ok {
 			name = r.Name
 		}
 	})

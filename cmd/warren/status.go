@@ -50,7 +50,10 @@ func status(c *call) error {
 		}
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", n.Name, n.ID[:8], state, n.RTT)
 	}
-	fmt.Fprintln(w, "\t\t\t")
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	fmt.Fprintln(c.out)
 	fmt.Fprintln(w, "ROOM\tPEOPLE\tHEIGHT\tLED BY\tCONTROLLED BY")
 	for _, r := range append(s.Rooms, s.Directory) {
 		if strings.HasPrefix(r.Name, "#=") {

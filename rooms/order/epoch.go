@@ -112,9 +112,10 @@ func (c *Controller) takeCarried(s *step) {
 	}
 }
 
-// begin puts the first request of an epoch in order: what happened, in the room's own log, before anything else.
+// begin puts the first request of an epoch in order: what happened, in the room's own log, before anything else. A controller that was just made
+// and leads alone does not know the time yet; it is told with the next tick.
 func (c *Controller) begin() {
-	if c.cfg.Begin == nil || !c.chain.Unbegun() || c.ledTerm == 0 || c.appliedTerm != c.ledTerm || len(c.proposed)+len(c.open) > 0 {
+	if c.cfg.Begin == nil || !c.chain.Unbegun() || c.now == 0 || c.ledTerm == 0 || c.appliedTerm != c.ledTerm || len(c.proposed)+len(c.open) > 0 {
 		return
 	}
 	r := rooms.NewRequest(c.chain.Room, "", "", c.cfg.Begin)

@@ -121,6 +121,7 @@ func TestTalkOutlivesARecovery(t *testing.T) {
 				if _, err := h1.Rescue(t.Context(), key("recovery")); err != nil {
 					t.Fatal(err)
 				}
+				began := h1.Now()
 				if _, err := h1.Recover(t.Context(), id, "alice"); err != nil {
 					t.Fatal(err)
 				}
@@ -133,6 +134,10 @@ func TestTalkOutlivesARecovery(t *testing.T) {
 				})
 				if len(got) != 1 || got[0].ID != s1.early["ann: meanwhile"] {
 					t.Errorf("%d messages, the first %v, want the one that was shown", len(got), got[0])
+				}
+				breaks, err := h1.Get(id).Events(t.Context(), Query{Limit: 1, Ops: []rooms.Op{rooms.OpBegin}})
+				if err != nil || len(breaks) != 1 || breaks[0].Time < began {
+					t.Errorf("recovered at %d: the room says %+v, %v", began, breaks, err)
 				}
 			})
 		})
