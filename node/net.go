@@ -41,6 +41,9 @@ func (n network) Pull(ctx context.Context, to rooms.NodeID, req []byte) ([]byte,
 // Alive implements replica.Net.
 func (n network) Alive(id rooms.NodeID) (bool, time.Time) { return n.o.Alive(id) }
 
+// Ended implements replica.Net.
+func (n network) Ended(id rooms.NodeID) bool { return n.o.Ended(id) }
+
 // RTT implements replica.Net.
 func (n network) RTT(id rooms.NodeID) time.Duration { return n.o.RTT(id) }
 

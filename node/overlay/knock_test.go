@@ -28,6 +28,9 @@ func TestARefusalEndsTheGrace(t *testing.T) {
 		p.in, p.inLost, p.refused, p.up = in, lost, false, true
 		return up
 	}
+	if a.Ended(b.id) {
+		t.Error("a peer that is up has ended")
+	}
 	if !lose(false) {
 		t.Error("a peer is down in the moment in which its connection breaks")
 	}
@@ -53,6 +56,9 @@ func TestAKnockAtAnEmptyHouseIsRefused(t *testing.T) {
 				t.Fatal(err)
 			}
 			a.waitPeer(b.id, false)
+			if !a.Ended(b.id) {
+				t.Error("it is not known that its process ended")
+			}
 		})
 	}
 }

@@ -229,6 +229,18 @@ func (o *Overlay) Alive(id NodeID) (up bool, since time.Time) {
 	return p.up, p.since
 }
 
+// Ended says whether a node is down and its machine has said, since the connection broke, that nobody listens there any more: its process is gone,
+// and with it its clients' connections. false says nothing.
+func (o *Overlay) Ended(id NodeID) bool {
+	p := o.knownPeer(id)
+	if p == nil {
+		return false
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return !p.up && p.refused
+}
+
 // RTT says how long a frame takes to a node and back, smoothed; 0 when that has not been measured, and for this node.
 func (o *Overlay) RTT(id NodeID) time.Duration {
 	p := o.knownPeer(id)

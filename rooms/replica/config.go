@@ -54,6 +54,8 @@ type Net interface {
 	Pull(ctx context.Context, to rooms.NodeID, req []byte) ([]byte, error)
 	// Alive reports whether the node was heard lately, and since when that is so.
 	Alive(rooms.NodeID) (up bool, since time.Time)
+	// Ended reports whether the node is down and its process is known to be gone, not just out of reach.
+	Ended(rooms.NodeID) bool
 	// RTT is how long a frame takes to the node and back, 0 when it is not known.
 	RTT(rooms.NodeID) time.Duration
 	// Join joins a topic of the network: publish sends to all who joined.
@@ -167,6 +169,7 @@ const (
 	clockSlack      = time.Hour              // by which the clocks may differ of nodes that let a log go
 	stewardEvery    = 500 * time.Millisecond
 	importEvery     = 3 * time.Second
+	endedLease      = 2 * time.Second  // instead of Config.Lease for a node whose process has ended: nobody sits there any more; it may be just starting again, and say so itself
 	goneAfter       = 10 * time.Second // controllers that are not heard for so long may be taken for gone, when somebody says so
 	changeGiveUp    = 15 * time.Second // a reconfiguration under way that does not come about is dropped
 	idleClose       = 90 * time.Second // a copy that nobody here needs is closed after this

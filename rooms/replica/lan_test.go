@@ -17,6 +17,7 @@ type lan struct {
 	nodes map[rooms.NodeID]*port
 
 	mute   func(from, to rooms.NodeID) bool // frames that get lost; nil: none
+	ended  map[[2]rooms.NodeID]bool         // who knows of whom that its process has ended
 	side   map[rooms.NodeID]int             // nodes on different sides do not reach each other
 	idle   map[[2]rooms.NodeID]bool         // pairs that are not connected, as in a large network, until one sends to the other
 	topics map[string]map[*port]func(rooms.NodeID, []byte)
@@ -144,6 +145,12 @@ func (p *port) Alive(id rooms.NodeID) (bool, time.Time) {
 		return false, time.Time{}
 	}
 	return p.reaches(o), o.since
+}
+
+func (p *port) Ended(id rooms.NodeID) bool {
+	p.l.mu.Lock()
+	defer p.l.mu.Unlock()
+	return p.l.ended[[2]rooms.NodeID{p.id, id}]
 }
 
 func (p *port) RTT(rooms.NodeID) time.Duration { return 2 * p.l.delay }

@@ -103,6 +103,35 @@ func TestANodeThatWasCutOffIsGoneAfterTheLeaseAndMayComeBack(t *testing.T) {
 	})
 }
 
+func TestOccupantsOfANodeWhoseProcessHasEndedLeaveSoon(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, id := newWorld(t).four("lobby")
+		w.join("n5", id)
+		w.enter("n5", id, "bob")
+		r1 := w.open("n1", id, "ann")
+		here := func() (in bool) {
+			r1.View(func(s *rooms.State) { _, in = s.Occupant("bob") })
+			return in
+		}
+		knows := func(names ...string) { // that n5 has ended
+			w.lan.mu.Lock()
+			defer w.lan.mu.Unlock()
+			for _, n := range names {
+				w.lan.ended[[2]rooms.NodeID{node(n), node("n5")}] = true
+			}
+		}
+		w.lan.ended = map[[2]rooms.NodeID]bool{}
+		w.kill("n5")
+		knows(w.led(id))
+		time.Sleep(endedLease + 300*time.Millisecond) // less than half the lease
+		if !here() {
+			t.Fatal("one controller's word took an occupant out")
+		}
+		knows("n1", "n2", "n3", "n4")
+		w.eventually("bob is gone", time.Second, func() bool { return !here() }) // the lease is 5 s here
+	})
+}
+
 func TestWhoWasInWhenTheNodeDiedIsTakenOutThoughTheDiskDoesNotKnow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, id := newWorld(t).four("lobby")

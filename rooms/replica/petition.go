@@ -95,7 +95,7 @@ func (r *Replica) judge(from rooms.NodeID, a ask) (e endorse, ok bool) {
 	switch a.Kind {
 	case rooms.KindNodeGone:
 		var b rooms.NodeGone
-		ok = rooms.Unmarshal(a.Body, &b) == nil && r.h.silent(b.Node, r.h.cfg.Lease/2)
+		ok = rooms.Unmarshal(a.Body, &b) == nil && r.h.left(b.Node, true)
 		e.Thing = b.Thing()
 	case rooms.KindReconfigure:
 		var b rooms.Reconfigure

@@ -145,7 +145,7 @@ func (r *Replica) reconfigured() {
 	r.stew.told = time.Time{}
 }
 
-// tickGone ends the presence of occupants whose node has not been heard for the lease.
+// tickGone ends the presence of occupants whose node has left: see Host.left.
 func (r *Replica) tickGone(now time.Time) {
 	if r.directory {
 		return
@@ -154,7 +154,7 @@ func (r *Replica) tickGone(now time.Time) {
 	dead := map[rooms.NodeID]bool{}
 	for _, o := range st.Occupants {
 		for _, n := range o.Nodes {
-			if !dead[n] && r.h.silent(n, r.h.cfg.Lease) {
+			if !dead[n] && r.h.left(n, false) {
 				dead[n] = true
 			}
 		}
