@@ -105,6 +105,7 @@ func (r *Replica) submit(account, nick string, b rooms.Body, cookie any, done fu
 		return
 	}
 	r.lastUse = w.since
+	rested := w.since.Sub(r.park.active) >= parkAfter
 	r.wakeUp()
 	if r.frozen && r.submitFrozen(w, b) {
 		return
@@ -112,6 +113,24 @@ func (r *Replica) submit(account, nick string, b rooms.Body, cookie any, done fu
 	r.number(w, len(r.out.pending))
 	r.out.pending = append(r.out.pending, w)
 	r.flush()
+	if rested {
+		r.rouse(w)
+	}
+}
+
+// rouse tells all other controllers of the first wish after a rest. Nothing went between them meanwhile, and in a network of more than a few nodes
+// links that are not used are slow to tell that their other end is dead: should the leader be, they find out now, with this node, and not after
+// resendAfter.
+func (r *Replica) rouse(w *wish) {
+	if w.open() || r.leads {
+		return
+	}
+	data := rooms.Marshal(&w.req)
+	for _, c := range r.orderers() {
+		if c != r.h.self && c != r.leader {
+			r.tell(c, frameSubmit, data)
+		}
+	}
 }
 
 // number gives the wish the counter behind n others, and signs it.
