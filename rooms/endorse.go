@@ -13,7 +13,7 @@ const endorsementLife = 60_000
 type Endorsement struct {
 	_    struct{} `cbor:",toarray"`
 	Node NodeID
-	Time int64 // ms by the endorser's clock
+	Time int64 // ms by the endorser's clock, or by the room's where that is ahead
 	Sig  []byte
 }
 
