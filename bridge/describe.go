@@ -66,6 +66,7 @@ func describe(ev *rooms.Event, node func(rooms.NodeID) string) string {
 		for _, n := range b.Controllers {
 			names = append(names, node(n))
 		}
+		slices.Sort(names)
 		if len(names) == 1 {
 			return "the room's controller is now " + names[0]
 		}

@@ -49,7 +49,7 @@ func TestDescribe(t *testing.T) {
 		{rooms.OpInvite, &rooms.Invite{Who: "@staff"}, nil, `alice invited group staff`},
 		{rooms.OpConfigure, &rooms.Configure{Retention: ptr(uint16(30))}, nil, `alice set: what is said is kept for 30 days`},
 		{rooms.OpConfigure, &rooms.Configure{Retention: ptr(uint16(0))}, nil, `alice set: what is said is kept for ever`},
-		{rooms.OpReconfigure, &rooms.Reconfigure{Controllers: []rooms.NodeID{{1}, {2}}}, nil, `the room's controllers are now n1, n2`},
+		{rooms.OpReconfigure, &rooms.Reconfigure{Controllers: []rooms.NodeID{{2}, {1}}}, nil, `the room's controllers are now n1, n2`},
 		{rooms.OpBegin, &rooms.Begin{Epoch: 2, Of: 4}, nil, `the room's controllers disagreed and began anew (epoch 2): nothing that was acknowledged is lost`},
 		{rooms.OpBegin, &rooms.Begin{Epoch: 3, By: "bob", Silent: 3, Of: 4}, nil, `bob recovered the room (epoch 3): 3 of its 4 controllers did not answer, so what was said last before this may be lost`},
 	} {

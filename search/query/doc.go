@@ -7,7 +7,7 @@
 //	(physics OR chemistry) kind:document owner:alice
 //	"ground floor" room:#physics*  a tag with a space in it, in #physics and the rooms below it
 //
-// The grammar; operators are read in any case, AND binds closer than OR:
+// The grammar; operators are read in any case, & and && are read as AND, | and || as OR, AND binds closer than OR:
 //
 //	expr   = and { "OR" and }
 //	and    = unary { [ "AND" ] unary }

@@ -176,8 +176,14 @@ func (l *lexer) atQuote() bool {
 // isQuote reports whether r opens and closes a phrase. Phones turn straight quotes into curly ones, so those count too.
 func isQuote(r rune) bool { return r == '"' || r == '“' || r == '”' || r == '„' }
 
-// operator returns AND, OR or NOT when the word is one of them in any case, else "".
+// operator returns AND, OR or NOT when the word is one of them in any case, or a sign that people write for one, else "".
 func operator(word string) string {
+	switch word {
+	case "&", "&&":
+		return "AND"
+	case "|", "||":
+		return "OR"
+	}
 	for _, o := range []string{"AND", "OR", "NOT"} {
 		if len(word) == len(o) && strings.EqualFold(word, o) {
 			return o

@@ -11,6 +11,10 @@ func TestParseWritesTheCanonicalForm(t *testing.T) {
 	for _, tt := range []struct{ name, in, want string }{
 		{"one tag", "Physics", "physics"},
 		{"juxtaposition is AND", "a b and c", "a b c"},
+		{"signs for AND", "a & b && c", "a b c"},
+		{"signs for OR", "a | b || c & d", "a OR b OR c d"},
+		{"a sign in quotes is a tag", `a "&" tag:||`, `a "&" "||"`},
+		{"a sign inside a word is part of it", "r&b", "r&b"},
 		{"AND binds closer than OR", "a or b AND c", "a OR b c"},
 		{"needed parentheses stay", "(a OR b) c", "(a OR b) c"},
 		{"needless parentheses go", "((a) AND (b AND (c)))", "a b c"},
