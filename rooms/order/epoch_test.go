@@ -123,6 +123,46 @@ func (c *cluster) revive() {
 	}
 }
 
+// TestWhoAsksStatesLast: a controller that is mistaken about a room which goes on for the others must not lose its voice in it.
+func TestWhoAsksStatesLast(t *testing.T) {
+	c := newCluster(t, 4, 4)
+	c.say(3)
+	rec := rooms.RoomRecord{ID: c.room, Name: "test", Time: 1, Controllers: c.founded, Now: c.founded}
+	sceneOf := func(h *host) *order.Scene {
+		return &order.Scene{
+			Self: h.id, Key: key(h.i), Chain: h.chain, Ctl: h.ctl, Record: rec,
+			At: func(height uint64) *rooms.Decision { return &h.log[height-1] },
+		}
+	}
+	asks := c.hosts[0]
+	g := order.Gather(1, "")
+	ask := func(missing int) {
+		t.Helper()
+		if got := g.Ask(sceneOf(asks)); len(got) != missing {
+			t.Fatalf("%d have not stated, want %d", len(got), missing)
+		}
+		asks.turn()
+	}
+	for i, h := range c.hosts[1:3] {
+		if ask(3 - i); asks.ctl.Ended() {
+			t.Fatalf("the epoch has ended for who asks, of the others %d have stated", i)
+		}
+		order.State(sceneOf(h), "")
+		h.turn()
+		s, ok := order.State(sceneOf(h), "")
+		if !ok || !g.Take(sceneOf(asks), h.id, s) {
+			t.Fatal("no statement")
+		}
+	}
+	if ask(1); !asks.ctl.Ended() {
+		t.Error("all that are needed have stated, but for who asks")
+	}
+	ask(1)
+	if _, ok := g.Proposal(sceneOf(asks)); !ok {
+		t.Error("three statements of four do not suffice")
+	}
+}
+
 // TestWhatIsCarriedOverIsRunLater: the directory vouches for a height that all controllers have in their logs and have not run again since they restarted,
 // and whose signatures are lost.
 func TestWhatIsCarriedOverIsRunLater(t *testing.T) {
