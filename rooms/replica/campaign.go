@@ -26,9 +26,11 @@ func (r *Replica) lostController(id rooms.NodeID) {
 	if id != r.leader && (id != r.lastLed || !r.leader.IsZero()) { // who has campaigned already has made the others forget who led
 		return
 	}
-	if r.ctl == nil {
+	if r.ctl == nil || r.left() {
 		r.setLeader(rooms.NodeID{})
 		r.out.resendSoon()
+	}
+	if r.ctl == nil {
 		return
 	}
 	r.ctl.Lost(id) // so that it votes for whoever is first

@@ -98,6 +98,7 @@ func (h *Host) newReplica(id rooms.RoomID, chain *rooms.Chain, log logState) *Re
 		rumours: map[rooms.Hash]*rumour{}, ledger: h.ledgers.of(id), subs: map[rooms.NodeID]*subscriber{}, sentAway: map[rooms.NodeID]sentAway{}, held: map[uint64]heldBack{},
 		jumped: map[rooms.NodeID]time.Time{}, lastUse: time.Now(), led: time.Now(), park: parking{active: time.Now()},
 	}
+	r.ending.stall.Patience = max(order.StallPatience, 3*h.cfg.Election) // a leader that is not heard is replaced first
 	_, r.directory = chain.Machine.(*rooms.Directory)
 	r.ctx, r.cancel = context.WithCancel(h.ctx)
 	return r
@@ -260,6 +261,9 @@ func (r *Replica) unheard() error {
 }
 
 func (r *Replica) controllers() []rooms.NodeID { return r.chain.Machine.Base().Controllers }
+
+// left reports whether the controller here is none of the room's any more, and only waits to be dismissed: nobody tells it who leads.
+func (r *Replica) left() bool { return r.ctl != nil && !slices.Contains(r.controllers(), r.h.self) }
 
 func (r *Replica) setLeader(n rooms.NodeID) {
 	leads := n == r.h.self && r.ctl != nil

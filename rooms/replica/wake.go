@@ -213,7 +213,10 @@ func (r *Replica) dropAside() []inFrame {
 // ledBy returns who leads the room as the controller knows, or, while it wakes, who is about to.
 func (r *Replica) ledBy() rooms.NodeID {
 	leader := r.ctl.Leader()
-	if r.waking == nil || !leader.IsZero() {
+	switch {
+	case leader.IsZero() && r.left() && r.leader != r.h.self:
+		return r.leader // as those say who control the room now
+	case r.waking == nil || !leader.IsZero():
 		return leader
 	}
 	if r.waking.first == r.h.self {
