@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 
 	"warren/rooms"
 	"warren/rooms/order"
@@ -85,6 +86,14 @@ func (w *world) replaceLiar() {
 			return
 		}
 	}
+}
+
+// forgotten reports whether the next stage is a replacement that too few agree to any more: charges are kept in memory only, and a saboteur that has nothing
+// left to do is not caught again.
+func (w *world) forgotten() bool {
+	return w.plan.lies != "" && w.agreed() < rooms.Quorum(len(w.plan.stages[0])) && !slices.ContainsFunc(w.nodes, func(n *node) bool {
+		return slices.ContainsFunc(n.outbox, func(s *wish) bool { _, ok := s.body.(*rooms.Reconfigure); return ok })
+	})
 }
 
 // agreed counts the honest controllers that would endorse the saboteur's replacement.

@@ -73,4 +73,4 @@ func withoutVerdict(to io.Writer, from io.Reader) error {
 }
 
 // netOne runs a schedule of the tier net, and ends the program.
-func netOne(seed uint64, verbose bool) { net.Main(verbose, net.Full(seed)) }
+func netOne(seed uint64, verbose bool) { net.Main(verbose, net.Drawn(seed)) }

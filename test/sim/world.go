@@ -229,7 +229,7 @@ func (w *world) quiet() bool {
 	if w.now < w.plan.ticks.to || w.plan.ticks.asked() && !w.settledTicks(0) {
 		return false
 	}
-	if w.stage < len(w.plan.stages)-1 || w.recovering || w.recoverAt > 0 && !w.recovered {
+	if w.stage < len(w.plan.stages)-1 && !w.forgotten() || w.recovering || w.recoverAt > 0 && !w.recovered {
 		return false
 	}
 	settled := false

@@ -102,10 +102,11 @@ func (w *World) parked(node rooms.NodeID, id rooms.RoomID) bool {
 type Log struct {
 	Name      string
 	ID        rooms.RoomID
-	Decisions []rooms.Decision
+	Decisions []rooms.Decision // ascending; ticks may lie in the decision above them
 	Events    []rooms.Event
 	Machine   rooms.Machine // as it is at the end
-	Copies    int           // nodes that hold it, whole or in part
+	Ticks     int
+	Copies    int // nodes that hold it, whole or in part
 }
 
 // Check reads the disks of all nodes and reports what must not be: two nodes with different headers, requests or verdicts at one height,
@@ -135,21 +136,32 @@ func (w *World) Check() []Log {
 func (w *World) merge(id rooms.RoomID, name string) Log {
 	w.t.Helper()
 	l := Log{Name: name, ID: id}
-	var raw [][]byte
+	top := uint64(0)
+	heads, told := map[uint64]rooms.Header{}, map[uint64][]byte{} // by height; what is told besides the header, but for ticks
 	for _, n := range w.live() {
 		list := w.read(n, id)
-		if len(list) > 0 {
-			l.Copies++
+		if len(list) == 0 {
+			continue
 		}
-		for i, d := range list {
-			told := slices.Concat(rooms.Marshal(d.Header), rooms.Marshal(d.Batch), d.Verdicts)
-			switch {
-			case i == len(raw):
-				raw, l.Decisions = append(raw, told), append(l.Decisions, d)
-			case !bytes.Equal(raw[i], told):
-				w.t.Errorf("%s: %s has another decision at height %d than others", name, n.Name, i+1)
+		l.Copies++
+		for i := range list {
+			d := &list[i]
+			other := false
+			for _, h := range append(d.TickHeaders(), d.Header) {
+				before, known := heads[h.Height]
+				heads[h.Height], other = h, other || known && before != h
+			}
+			if all := slices.Concat(rooms.Marshal(d.Batch), d.Verdicts); !d.IsTick() {
+				before, known := told[d.Header.Height]
+				told[d.Header.Height], other = all, other || known && !bytes.Equal(before, all)
+			}
+			if other {
+				w.t.Errorf("%s: %s has another decision at height %d than others", name, n.Name, d.Header.Height)
 				return l
 			}
+		}
+		if end := list[len(list)-1].Header.Height; end > top {
+			top, l.Decisions = end, list
 		}
 	}
 	return l
@@ -158,19 +170,20 @@ func (w *World) merge(id rooms.RoomID, name string) Log {
 // read returns a room's log on one disk, from height 1 on without a gap.
 func (w *World) read(n *Node, id rooms.RoomID) (out []rooms.Decision) {
 	w.t.Helper()
+	top := uint64(0)
 	for {
-		from, to := store.HeightKey(id, uint64(len(out))+1), store.HeightKey(id, ^uint64(0))
+		from, to := store.HeightKey(id, top+1), store.HeightKey(id, ^uint64(0))
 		list, err := n.running().Store().Range(store.Decisions, from, to, 1000)
 		if err != nil {
 			w.t.Fatalf("read the disk of %s: %v", n.Name, err)
 		}
 		for _, kv := range list {
 			var d rooms.Decision
-			if err := rooms.Unmarshal(kv.Value, &d); err != nil || d.Header.Height != uint64(len(out))+1 {
-				w.t.Errorf("%s: %s holds height %d where %d belongs (%v)", id.Short(), n.Name, d.Header.Height, len(out)+1, err)
+			if err := rooms.Unmarshal(kv.Value, &d); err != nil || d.Low() != top+1 {
+				w.t.Errorf("%s: %s holds height %d where %d belongs (%v)", id.Short(), n.Name, d.Low(), top+1, err)
 				return out
 			}
-			out = append(out, d)
+			out, top = append(out, d), d.Header.Height
 		}
 		if len(list) < 1000 {
 			return out
@@ -188,15 +201,18 @@ func (w *World) replay(l *Log, m rooms.Machine, dir *Log) {
 		var view rooms.View
 		if dir != nil {
 			if d.Header.Dir > uint64(len(dir.Decisions)) {
-				w.t.Errorf("%s: height %d names version %d of the directory, which ends at %d", l.Name, i+1, d.Header.Dir, len(dir.Decisions))
+				w.t.Errorf("%s: height %d names version %d of the directory, which ends at %d", l.Name, d.Header.Height, d.Header.Dir, len(dir.Decisions))
 				return
 			}
 			view = dir.Machine.(*rooms.Directory).At(d.Header.Dir)
 			chain.Learn(dir.Machine.(*rooms.Directory).Now())
 		}
 		if err := chain.Check(d); err != nil {
-			w.t.Errorf("%s: height %d: %v", l.Name, i+1, err)
+			w.t.Errorf("%s: height %d: %v", l.Name, d.Header.Height, err)
 			return
+		}
+		if l.Ticks += len(d.TickHeaders()); d.IsTick() {
+			l.Ticks++
 		}
 		events, err := chain.Accept(d, view, rooms.VerifySignature)
 		if err != nil {

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"warren/rooms"
 )
 
 // Config says how large a run is. The zero value of a field means the value of Full.
@@ -16,11 +18,24 @@ type Config struct {
 	Users int           // every third has an account
 	Talk  time.Duration // of virtual time in which people talk; at least 30 s: faults need their time
 	Loss  float64       // part of packets lost, 0 to 1; negative: none
+	Ticks int           // ticks per second of the first room, 0 to rooms.MaxTicks; 0: none
+	Pair  bool          // two nodes lose their power at one moment, at some time
 }
 
 // Full is the size of the acceptance run.
 func Full(seed uint64) Config {
 	return Config{Seed: seed, Nodes: 16, Rooms: 5, Users: 20, Talk: time.Minute, Loss: 0.005}
+}
+
+// Drawn is a size between, as the seed decides. In one run of three the first room ticks, in one of three two nodes lose their power together.
+func Drawn(seed uint64) Config {
+	rng := rand.New(rand.NewPCG(seed, 4))
+	c := Config{Seed: seed, Nodes: 6 + rng.IntN(11), Rooms: 2 + rng.IntN(4), Talk: time.Minute, Loss: 0.005, Pair: rng.IntN(3) == 0}
+	c.Users = c.Nodes + 4
+	if rng.IntN(3) == 0 {
+		c.Ticks = 1 + rng.IntN(rooms.MaxTicks)
+	}
+	return c
 }
 
 // Small is for machines that need the time for something else, like the race detector.
@@ -64,8 +79,8 @@ func (f fault) String() string {
 	return fmt.Sprintf("%v %s %s", f.at.Round(time.Millisecond), f.what, strings.Join(f.nodes, " "))
 }
 
-// plan draws one partition and two crashes, in order of time. Crashes may fall into the partition; the two nodes are different ones, and
-// not down at the same time: two of four controllers may not be lost for good, but no more than one fault at a time is what rooms go on in.
+// plan draws one partition and two crashes, in order of time. Crashes may fall into the partition; the nodes are different ones, and not down at the
+// same time, since no more than one fault at a time is what rooms go on in; but for a pair, which some rooms freeze for.
 func plan(c Config, rng *rand.Rand) []fault {
 	between := func(a, b time.Duration) time.Duration { return a + time.Duration(rng.Int64N(int64(b-a))) }
 	order := rng.Perm(c.Nodes)
@@ -80,7 +95,13 @@ func plan(c Config, rng *rand.Rand) []fault {
 	half := c.Talk / 2
 	for i := range 2 {
 		down := between(time.Duration(i)*half+time.Second, time.Duration(i)*half+half-10*time.Second)
-		out = append(out, fault{down, "crash", names[len(names)-1-i:][:1]}, fault{down + between(2*time.Second, 9*time.Second), "restart", names[len(names)-1-i:][:1]})
+		hit := names[len(names)-1-i:][:1]
+		if c.Pair && i == 1 {
+			hit = names[len(names)-3:][:2]
+		}
+		for _, n := range hit {
+			out = append(out, fault{down, "crash", []string{n}}, fault{down + between(2*time.Second, 9*time.Second), "restart", []string{n}})
+		}
 	}
 	slices.SortStableFunc(out, func(a, b fault) int { return int(a.at - b.at) })
 	return out

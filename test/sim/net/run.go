@@ -25,7 +25,8 @@ type Summary struct {
 	Talking       time.Duration // of virtual time until the world began to talk, growth included
 	Wishes        int           // that people had
 	Acknowledged  int
-	Decisions     int           // in all rooms and the directory
+	Decisions     int // in all rooms and the directory, but for ticks
+	Ticks         int
 	Events        int           //
 	Longest       time.Duration // that an acknowledged wish waited
 	Gap           time.Duration // longest time between two acknowledgements in one room
@@ -35,9 +36,9 @@ type Summary struct {
 // String is one line.
 func (s Summary) String() string {
 	ms := time.Millisecond
-	return fmt.Sprintf("sim net: seed %d: %d nodes, %d rooms, %d users: %v virtual in %v real: %d wishes, %d acknowledged, %d decisions, %d events, longest wait %v, longest gap %v, %d packets, %d lost; faults: %q",
+	return fmt.Sprintf("sim net: seed %d: %d nodes, %d rooms, %d users: %v virtual in %v real: %d wishes, %d acknowledged, %d decisions, %d ticks, %d events, longest wait %v, longest gap %v, %d packets, %d lost; faults: %q",
 		s.Config.Seed, s.Config.Nodes, s.Config.Rooms, s.Config.Users, s.Virtual.Round(ms), s.Real.Round(ms), s.Wishes, s.Acknowledged, s.Decisions,
-		s.Events, s.Longest.Round(ms), s.Gap.Round(ms), s.Packets, s.Lost, s.Faults)
+		s.Ticks, s.Events, s.Longest.Round(ms), s.Gap.Round(ms), s.Packets, s.Lost, s.Faults)
 }
 
 // Run runs one world and reports to t what must not be. It must not be called inside a bubble of testing/synctest.
@@ -73,6 +74,7 @@ func run(t *testing.T, c Config) Summary {
 	sum.Talking = w.Since()
 	began := time.Now()
 	ctx, cancel := context.WithCancel(t.Context())
+	clock := clockmaker(w, c)
 	people := crowd(ctx, w, c)
 	for _, f := range plan(c, rng) {
 		sum.Faults = append(sum.Faults, f.String())
@@ -91,6 +93,7 @@ func run(t *testing.T, c Config) Summary {
 	time.Sleep(c.Talk - time.Since(began))
 	cancel()
 	people.Wait()
+	clock.stop()
 	w.Settle(settleTime)
 	sum.count(w, w.Check(), t)
 	return sum
@@ -102,6 +105,7 @@ func (s *Summary) count(w *world.World, logs []world.Log, t *testing.T) {
 	s.Virtual = w.Since()
 	s.Packets, s.Lost = w.Packets()
 	for _, l := range logs {
+		s.Ticks += l.Ticks
 		s.Decisions += len(l.Decisions)
 		s.Events += len(l.Events)
 		if got, want := len(l.Machine.Base().Controllers), placement.Want(s.Config.Nodes); got != want {
@@ -131,6 +135,9 @@ func (s *Summary) count(w *world.World, logs []world.Log, t *testing.T) {
 			s.Gap = max(s.Gap, wish.Done.Sub(at))
 		}
 		last[wish.Room] = wish.Done
+	}
+	if s.Config.Ticks > 0 && s.Ticks < s.Config.Ticks*int(s.Config.Talk/time.Second)/2 {
+		t.Errorf("%d ticks in %v, %d a second were asked for", s.Ticks, s.Config.Talk, s.Config.Ticks)
 	}
 	if said < 5*s.Config.Users {
 		t.Errorf("%d users said %d things: there is no talk", s.Config.Users, said)

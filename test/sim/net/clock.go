@@ -1,0 +1,56 @@
+package net
+
+import (
+	"fmt"
+	"time"
+
+	"warren/rooms"
+	"warren/test/world"
+)
+
+// clock is who makes the first room, and has it tick as long as people act.
+type clock struct {
+	w *world.World
+	u *world.User
+	c Config
+}
+
+// clockmaker has the first room tick; nil: nobody asked for that.
+func clockmaker(w *world.World, c Config) *clock {
+	if c.Ticks == 0 {
+		return nil
+	}
+	k := &clock{w, w.User("clock").WithAccount(), c}
+	k.u.On("n1").Join("room0")
+	k.set(uint8(c.Ticks))
+	return k
+}
+
+// stop ends the ticks: a room that ticks never comes to rest.
+func (k *clock) stop() {
+	if k != nil {
+		k.set(0)
+	}
+}
+
+// set asks until it is done: nodes may be about to find each other again.
+func (k *clock) set(perSecond uint8) {
+	k.w.Eventually(fmt.Sprintf("room0 ticks %d times a second", perSecond), settleTime, func() bool {
+		for i := range k.c.Nodes {
+			if k.u.TryOn(fmt.Sprint("n", 1+i)) != nil {
+				continue
+			}
+			s, err := k.u.TryJoin("room0")
+			if err != nil {
+				continue
+			}
+			err = s.TryAsk(&rooms.Configure{Ticks: &perSecond})
+			s.Go()
+			if err == nil {
+				return true
+			}
+		}
+		time.Sleep(time.Second) // virtual
+		return false
+	})
+}
