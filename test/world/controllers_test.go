@@ -28,6 +28,14 @@ func TestARoomAsksForSevenControllers(t *testing.T) {
 				down++
 			}
 		}
+		w.Eventually("everybody knows that they are down", 10*time.Second, func() bool {
+			for _, n := range w.live() {
+				if n.peersUp() != 5 {
+					return false
+				}
+			}
+			return true
+		})
 		alice.Say("with two of them dead")
 		alice.ask(&rooms.Configure{Controllers: new(uint8(0))})
 		w.Eventually("it has four again, and goes on", time.Minute, func() bool { return controllers() == 4 })
