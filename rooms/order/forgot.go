@@ -20,13 +20,16 @@ type memory struct {
 	since    int // tick at which the leader by first took more for stored here than there is, in that term; it has done so ever since
 }
 
-// doubt notes that a leader says more is committed than this log holds. Leaders say so only of what this member has acknowledged, so one of the two
-// is wrong, and raft itself never gets out of that while the leader leads. Who lies like that can make a node begin a new life, but only one that
-// has just started: afterwards the leader has believed it once.
+// doubt looks at whether the leader, in a heartbeat, says more is committed than this log holds. Leaders say so only of what this member has acknowledged,
+// so one of the two is wrong, and raft itself never gets out of that while the leader leads. A leader that lies like that can make a node begin a new
+// life, but only one that has just started: who has led, or was believed once, is not asked again. The directory has no epoch of its own in which it
+// could go on if that leader falls silent afterwards, so there a leader's word alone does not do.
 func (c *Controller) doubt(from rooms.NodeID, r *raftMessage, last uint64) {
 	m := &c.memory
 	switch {
-	case !m.read || m.believed || r.Term < c.rn.BasicStatus().GetTerm(): // of an earlier term it may be late, and another leader's log shorter
+	case !m.read || m.believed || c.isDirectory:
+	case r.Commit <= last:
+		m.believed = r.Commit > 0
 	case m.by != from || m.term != r.Term:
 		m.by, m.term, m.since = from, r.Term, c.ticks
 	case c.ticks-m.since > 2*c.cfg.ElectionTicks:

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"testing"
 
+	pb "go.etcd.io/raft/v3/raftpb"
+
 	"warren/rooms"
 	"warren/rooms/order"
 )
@@ -87,6 +89,29 @@ func TestOldDiskIsNoticedByItsOwnSignature(t *testing.T) {
 	}
 	l.start()
 	c.rejoins(victim)
+}
+
+// TestWhoDoesNotLeadMakesNobodyDoubtItsDisk: a backup that plays the leader, towards one that leads and towards one that follows, all fresh from their disks.
+func TestWhoDoesNotLeadMakesNobodyDoubtItsDisk(t *testing.T) {
+	c := newCluster(t, 4, 4)
+	c.say(5)
+	for _, h := range c.hosts {
+		h.ctl = nil
+	}
+	for _, h := range c.hosts {
+		h.start()
+	}
+	c.backups()[0].alter = func(_ *host, e *order.Envelope) {
+		if r := e.Raft; r != nil && r.Type == uint8(pb.MsgHeartbeatResp) {
+			r.Type, r.Commit = uint8(pb.MsgHeartbeat), 1000
+		}
+	}
+	c.tick(200)
+	for _, h := range c.hosts {
+		if h.broken != nil {
+			t.Errorf("node %d: broken: %v", h.i, h.broken)
+		}
+	}
 }
 
 func TestNodeThatForgotNothingGoesOn(t *testing.T) {

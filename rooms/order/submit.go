@@ -188,6 +188,7 @@ func (c *Controller) lead() {
 		c.queue, c.proposed, c.qBytes = nil, nil, 0
 	}
 	c.ledTerm, c.confSince, c.sealing = term, 0, 0
+	c.memory.believed = c.memory.believed || term > 0 // a majority has found its log as long as theirs
 	c.beaten(false)
 	clear(c.snapTicks)
 }

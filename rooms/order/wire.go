@@ -251,9 +251,17 @@ func (c *Controller) onRaft(from rooms.NodeID, r *raftMessage) error {
 			return fmt.Errorf("step: %s has another header at height %d", from.Short(), c.certified)
 		}
 	}
+	last, err := c.log.LastIndex()
+	if err != nil {
+		return err
+	}
+	commit := r.Commit
+	if pb.MessageType(r.Type) == pb.MsgHeartbeat && commit > last {
+		commit = 0 // it may be late, and another leader's log shorter; raft would panic
+	}
 	m := &pb.Message{
 		Type: pb.MessageType(r.Type).Enum(), From: new(id), To: new(c.selfID), Term: new(r.Term), LogTerm: new(r.LogTerm), Index: new(r.Index),
-		Commit: new(r.Commit), Reject: new(r.Reject), RejectHint: new(r.RejectHint), Entries: pbEntries(r.Entries),
+		Commit: new(commit), Reject: new(r.Reject), RejectHint: new(r.RejectHint), Entries: pbEntries(r.Entries),
 	}
 	if r.Force {
 		m.Context = []byte(forced)
@@ -273,7 +281,9 @@ func (c *Controller) onRaft(from rooms.NodeID, r *raftMessage) error {
 	case pb.MsgApp, pb.MsgHeartbeat, pb.MsgSnap:
 		if st.Lead == id && st.GetTerm() == r.Term {
 			c.elapsed, c.heard, c.pledged, c.splits = 0, c.ticks, 0, 0
-			c.memory.believed = c.memory.believed || m.GetType() == pb.MsgHeartbeat && r.Commit > 0
+			if m.GetType() == pb.MsgHeartbeat {
+				c.doubt(from, r, last)
+			}
 			if c.lost == from && c.ticks-c.lostAt >= c.deaf() { // what was on its way when it was lost is no sign of life
 				c.lost = rooms.NodeID{}
 			}
@@ -335,9 +345,6 @@ func (c *Controller) checkRaft(from rooms.NodeID, r *raftMessage) error {
 		return bad("snapshot")
 	case r.Force && t != pb.MsgVote:
 		return bad("force")
-	case t == pb.MsgHeartbeat && r.Commit > last:
-		c.doubt(from, r, last)
-		return odd("commits what is not here") // it may be late, and another leader's log shorter
 	case t == pb.MsgAppResp && !r.Reject && st.RaftState == raft.StateLeader && r.Term == st.GetTerm() && r.Index > last:
 		return bad("has what is not here")
 	}

@@ -3,6 +3,7 @@ package replica
 import (
 	"errors"
 	"slices"
+	"time"
 
 	"warren/rooms"
 	"warren/rooms/errs"
@@ -17,13 +18,13 @@ type early []earlyFrame
 
 type earlyFrame struct {
 	inFrame
-	until int64 // ms: it is given up then
+	until time.Time // it is given up then
 }
 
 // keepEarly keeps a frame for a room that the directory does not show yet, or shows as this node's to found. Not of strangers, and of each node a
 // few: made-up rooms cost anybody as little to name as they cost here to forget. h.mu is held.
 func (h *Host) keepEarly(f inFrame) {
-	h.dropEarly(h.Now())
+	h.dropEarly(time.Now())
 	if len(f.Data) > earlyBytes || len(h.early) >= earlyFrames || h.closed || !h.inside(f.from) || !h.mayFound(f.Room) {
 		return
 	}
@@ -34,7 +35,7 @@ func (h *Host) keepEarly(f inFrame) {
 		}
 	}
 	if his < earlyShare && h.load.add(f.from, f.cost()) {
-		h.early = append(h.early, earlyFrame{f, h.Now() + earlyLife.Milliseconds()})
+		h.early = append(h.early, earlyFrame{f, time.Now().Add(earlyLife)})
 	}
 }
 
@@ -46,7 +47,7 @@ func (h *Host) mayFound(id rooms.RoomID) bool {
 
 // takeEarly returns what came too early for a room that is about to be read, in the order in which it came. It stays counted. h.mu is held.
 func (h *Host) takeEarly(id rooms.RoomID) (list []inFrame) {
-	h.dropEarly(h.Now())
+	h.dropEarly(time.Now())
 	h.early = slices.DeleteFunc(h.early, func(f earlyFrame) bool {
 		if f.Room == id {
 			list = append(list, f.inFrame)
@@ -57,9 +58,9 @@ func (h *Host) takeEarly(id rooms.RoomID) (list []inFrame) {
 }
 
 // dropEarly gives up what has waited for too long. h.mu is held.
-func (h *Host) dropEarly(now int64) {
+func (h *Host) dropEarly(now time.Time) {
 	n := 0
-	for n < len(h.early) && now >= h.early[n].until {
+	for n < len(h.early) && !now.Before(h.early[n].until) {
 		h.load.add(h.early[n].from, -h.early[n].cost())
 		n++
 	}

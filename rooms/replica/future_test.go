@@ -28,7 +28,8 @@ func TestRoomWhoseTimeIsAheadGrows(t *testing.T) {
 		r = w.enter("n1", id, "ann")
 		w.knows(w.hosts["n5"], id)
 		w.enter("n5", id, "eve")
-		if at := r.chain.Time; at < h.Now()+30*time.Minute.Milliseconds() {
+		var at int64
+		if r.wait(func() { at = r.chain.Time }); at < h.Now()+30*time.Minute.Milliseconds() {
 			t.Fatalf("the room's time is %d, the clock %d", at, h.Now())
 		}
 		for _, c := range []*Replica{h.Dir(), r} {

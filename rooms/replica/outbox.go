@@ -105,7 +105,7 @@ func (r *Replica) submit(account, nick string, b rooms.Body, cookie any, done fu
 		return
 	}
 	r.lastUse = w.since
-	rested := w.since.Sub(r.park.active) >= parkAfter
+	rested := r.waking != nil || w.since.Sub(r.park.active) >= parkAfter
 	r.wakeUp()
 	if r.frozen && r.submitFrozen(w, b) {
 		return

@@ -1,6 +1,7 @@
 package replica
 
 import (
+	"bytes"
 	"slices"
 	"time"
 
@@ -30,10 +31,13 @@ func (r *Replica) decided(d *rooms.Decision, counter uint64) {
 		if j < 0 {
 			continue
 		}
-		if !took && kind != errs.Void {
-			continue // too early (one before it is missing), or its counter went to a request of an earlier life: it is sent again
-		}
 		w := o.pending[j]
+		switch {
+		case !took && kind != errs.Void:
+			continue // too early (one before it is missing), or its counter went to a request of an earlier life: it is sent again
+		case kind == errs.Void && (req.Epoch != w.req.Epoch || !bytes.Equal(req.Sig, w.req.Sig)):
+			continue // what was signed for another epoch, or somebody spoiled, says nothing of the wish as it is now
+		}
 		o.pending = slices.Delete(o.pending, j, j+1)
 		if j < o.sent {
 			o.sent--

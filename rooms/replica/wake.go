@@ -214,7 +214,7 @@ func (r *Replica) dropAside() []inFrame {
 func (r *Replica) ledBy() rooms.NodeID {
 	leader := r.ctl.Leader()
 	switch {
-	case leader.IsZero() && r.left() && r.leader != r.h.self:
+	case (leader.IsZero() || !r.h.alive(leader)) && r.left() && r.leader != r.h.self:
 		return r.leader // as those say who control the room now
 	case r.waking == nil || !leader.IsZero():
 		return leader
@@ -267,7 +267,7 @@ func (h *Host) tendParked() {
 		case now := <-t.C:
 			h.wakeDue(h.Now())
 			h.mu.Lock()
-			h.dropEarly(h.Now())
+			h.dropEarly(time.Now())
 			h.mu.Unlock()
 			if seen := h.nodesVersion(); seen != nodes && now.Sub(cared) >= weighEvery || now.Sub(cared) >= careEvery {
 				if h.care() {

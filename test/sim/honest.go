@@ -83,15 +83,16 @@ func (w *world) replaceLiar() {
 			}
 			w.plan.stages = append(w.plan.stages, next)
 			w.st.replaced++
+			w.wanted = w.st.crashes
 			return
 		}
 	}
 }
 
-// forgotten reports whether the next stage is a replacement that too few agree to any more: charges are kept in memory only, and a saboteur that has nothing
-// left to do is not caught again.
+// forgotten reports whether the next stage is a replacement that too few agree to any more since somebody crashed: charges are kept in memory only, and a
+// saboteur that has nothing left to do is not caught again.
 func (w *world) forgotten() bool {
-	return w.plan.lies != "" && w.agreed() < rooms.Quorum(len(w.plan.stages[0])) && !slices.ContainsFunc(w.nodes, func(n *node) bool {
+	return w.plan.lies != "" && w.st.crashes > w.wanted && w.agreed() < rooms.Quorum(len(w.plan.stages[0])) && !slices.ContainsFunc(w.nodes, func(n *node) bool {
 		return slices.ContainsFunc(n.outbox, func(s *wish) bool { _, ok := s.body.(*rooms.Reconfigure); return ok })
 	})
 }

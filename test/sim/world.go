@@ -55,6 +55,7 @@ type world struct {
 	wishedAt int64
 
 	growing    bool  // the next set of controllers is being worked at
+	wanted     int   // crashes until the replacement of the saboteur was planned
 	recoverAt  int64 // when the manager may take the lost ones for gone; 0: none are lost
 	recovering bool
 	recovered  bool
