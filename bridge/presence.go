@@ -14,7 +14,6 @@ import (
 const (
 	maxRemoteUsers = 20_000 // of one node
 	maxNews        = 512    // users in one message
-	maxAgain       = 64     // users in one message to those that this node is not linked with: a topic carries 64 KiB
 )
 
 // news is what one node tells the others about its users. It is signed by nobody: the channel authenticates the node, and a node can only
@@ -73,7 +72,7 @@ func newPresence(h *Hub, w Wire) *presence {
 		watchers: map[int]func(was, now User){},
 	}
 	if w != nil {
-		p.stops = append(p.stops, w.Receive(p.receive), w.Peers(p.peer), w.Again(p.tellAgain))
+		p.stops = append(p.stops, w.Receive(p.receive), w.Peers(p.peer))
 	}
 	go p.run()
 	return p
@@ -233,7 +232,7 @@ func (p *presence) receive(from rooms.NodeID, data []byte) {
 		n = &remoteNode{users: map[string]User{}}
 		p.nodes[from] = n
 	}
-	gap := !m.Full && m.Seq != n.seq+1 && m.Seq != n.seq && p.up[from] // who is not linked with this node tells all again before long
+	gap := !m.Full && m.Seq != n.seq+1
 	old := map[string]User{}
 	if m.Full && m.Seq >= n.seq {
 		old = maps.Clone(n.users)
@@ -291,37 +290,12 @@ func (p *presence) called(from rooms.NodeID, c *call) {
 
 func (p *presence) sendAll(to rooms.NodeID) {
 	p.mu.Lock()
-	m := p.everybody()
-	p.mu.Unlock()
-	p.wire.Send(to, rooms.Marshal(m))
-}
-
-// everybody is the news of all users here. It is called with p.mu held.
-func (p *presence) everybody() news {
 	m := news{Full: true, Seq: p.seq, List: make([]User, 0, len(p.told))}
 	for _, k := range slices.Sorted(maps.Keys(p.told)) {
 		m.List = append(m.List, p.told[k])
 	}
-	return m
-}
-
-// tellAgain tells all nodes of all users here, in parts.
-func (p *presence) tellAgain() {
-	p.mu.Lock()
-	m := p.everybody()
 	p.mu.Unlock()
-	list := m.List
-	if m.Seq == 0 {
-		return // nobody was ever here
-	}
-	for {
-		k := min(len(list), maxAgain)
-		m.List, list = list[:k], list[k:]
-		p.wire.Broadcast(rooms.Marshal(m))
-		if m.Full = false; len(list) == 0 {
-			return
-		}
-	}
+	p.wire.Send(to, rooms.Marshal(m))
 }
 
 // peer forgets the users of a node that went, and exchanges lists with one that came.

@@ -166,12 +166,8 @@ type Wire interface {
 	Send(to rooms.NodeID, data []byte)
 	// Receive calls f with what others sent; f must not block.
 	Receive(f func(from rooms.NodeID, data []byte)) (stop func())
-	// Peers calls f whenever a node comes up or goes down; f must not block. In a network so large that this node is not linked with all, the
-	// others are up to be asked only when they are linked.
+	// Peers calls f whenever a node comes up or goes down; f must not block.
 	Peers(f func(id rooms.NodeID, up bool)) (stop func())
-	// Again calls f now and then while there are nodes that Broadcast may not have reached, or that came later and cannot be expected to
-	// ask: f broadcasts all that they should know. f must not block.
-	Again(f func()) (stop func())
 }
 
 // Finder asks the whole network for tagged things.

@@ -65,29 +65,25 @@ type Wire struct {
 	next  int
 	recv  map[int]func(rooms.NodeID, []byte)
 	peers map[int]func(rooms.NodeID, bool)
-	again map[int]func()
 }
 
 func newWire(n *Node, kind byte) *Wire {
-	return &Wire{n: n, kind: kind, recv: map[int]func(rooms.NodeID, []byte){}, peers: map[int]func(rooms.NodeID, bool){}, again: map[int]func(){}}
+	return &Wire{n: n, kind: kind, recv: map[int]func(rooms.NodeID, []byte){}, peers: map[int]func(rooms.NodeID, bool){}}
 }
 
 // Send sends to one node; it does not block.
 func (w *Wire) Send(to rooms.NodeID, data []byte) { w.n.over.Send(to, framed(w.kind, data)) }
 
-// Broadcast sends to every node that is up, over links and beyond them: see far. It does not block.
+// Broadcast sends to every node that is up; it does not block.
 func (w *Wire) Broadcast(data []byte) { w.n.broadcast(w.kind, data) }
 
 func (n *Node) broadcast(kind byte, data []byte) {
 	f := framed(kind, data)
-	linked := 0
 	for _, p := range n.over.Peers() {
 		if p.Up {
 			n.over.Send(p.ID, f)
-			linked++
 		}
 	}
-	n.far.tell(f, linked)
 }
 
 // Receive calls f with what others sent; f must not block.
@@ -95,8 +91,7 @@ func (w *Wire) Receive(f func(from rooms.NodeID, data []byte)) (stop func()) {
 	return register(w, w.recv, f)
 }
 
-// Peers calls f whenever a link comes up or goes down, and now for those that are up; f must not block. Down is told, too, of who was heard only
-// beyond the links, and is heard no more.
+// Peers calls f whenever a node comes up or goes down, and now for those that are up; f must not block.
 func (w *Wire) Peers(f func(id rooms.NodeID, up bool)) (stop func()) {
 	stop = register(w, w.peers, f)
 	for _, p := range w.n.over.Peers() {
@@ -105,15 +100,6 @@ func (w *Wire) Peers(f func(id rooms.NodeID, up bool)) (stop func()) {
 		}
 	}
 	return stop
-}
-
-// Again calls f now and then while there are nodes that this one has no link to: what they were told may be lost. f must not block.
-func (w *Wire) Again(f func()) (stop func()) { return register(w, w.again, f) }
-
-func (w *Wire) tellPeer(id rooms.NodeID, up bool) {
-	for _, f := range all(w, w.peers) {
-		f(id, up)
-	}
 }
 
 func register[F any](w *Wire, m map[int]F, f F) func() {
@@ -164,6 +150,9 @@ func (n *Node) frame(from rooms.NodeID, f []byte) {
 
 func (n *Node) peer(id rooms.NodeID, up bool) {
 	n.host.Peer(id, up)
-	n.bridge.tellPeer(id, up)
-	n.search.tellPeer(id, up)
+	for _, w := range []*Wire{n.bridge, n.search} {
+		for _, f := range all(w, w.peers) {
+			f(id, up)
+		}
+	}
 }

@@ -49,7 +49,6 @@ type Node struct {
 	finder   *search.Service
 	bridge   *Wire
 	search   *Wire
-	far      *far
 	started  time.Time
 	broken   chan error // cap 1
 
@@ -159,7 +158,6 @@ func (n *Node) assemble() (err error) {
 	if err != nil {
 		return err
 	}
-	n.far = n.newFar()
 	since, err := n.since()
 	if err != nil {
 		return errors.Join(err, n.over.Close())
@@ -217,13 +215,6 @@ func (n *Node) Start() error {
 	}
 	n.wg.Go(n.tellOwnRecord)
 	n.wg.Go(n.tellLabel)
-	n.wg.Go(func() {
-		n.far.run(n.ctx, func() {
-			for _, f := range all(n.bridge, n.bridge.again) {
-				f()
-			}
-		})
-	})
 	return nil
 }
 

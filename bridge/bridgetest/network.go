@@ -226,9 +226,6 @@ func (w *Node) Receive(f func(rooms.NodeID, []byte)) func() {
 	return func() { w.mu.Lock(); w.recv = nil; w.mu.Unlock() }
 }
 
-// Again implements bridge.Wire: every node is linked with all.
-func (w *Node) Again(func()) func() { return func() {} }
-
 // Peers implements bridge.Wire.
 func (w *Node) Peers(f func(rooms.NodeID, bool)) func() {
 	w.mu.Lock()

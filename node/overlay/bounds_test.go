@@ -67,7 +67,7 @@ func TestLargeNetworksAreNoFullMesh(t *testing.T) {
 	if wait, due := p.delay(); wait != 0 || !due {
 		t.Errorf("in a small network: wait %v, due %v", wait, due)
 	}
-	for i := range byte(FullMesh) {
+	for i := range byte(fullMesh) {
 		o.peer(keyID(i + 3))
 	}
 	if wait, due := p.delay(); wait != 0 || !due {

@@ -22,13 +22,11 @@ const (
 	MaxResponse = 16 << 20
 	// MaxValue is the greatest value in the DHT, in bytes: records, not content.
 	MaxValue = 64 << 10
-	// FullMesh is up to how many nodes all are linked with all. In a larger network each is linked with some of the others, and with those that
-	// it has something to say to.
-	FullMesh = 64
 
 	maxPeers        = 4096 // known admitted nodes; 1000 is the design's scale
 	maxAddrLen      = 256  // bytes of one address as text; real ones have about 100
 	maxAddrs        = 16   // addresses kept per node and source
+	fullMesh        = 64   // up to so many nodes all are connected with all
 	minConnected    = 16   // in larger networks a node keeps at least so many
 	fastLinks       = 8    // a node sends as many heartbeats as so many links need, however many it has
 	maxNews         = 8    // members that are told at once of one that came up
@@ -64,6 +62,7 @@ const (
 	firstRedial      = 200 * time.Millisecond
 	minRedial        = 15 * time.Second // steady state: between min and max, at random
 	maxRedial        = 30 * time.Second
+	dhtRefresh       = 90 * time.Second
 )
 
 // HostOption configures the libp2p host. Only tests (simulated networks) set any.

@@ -18,8 +18,7 @@ const sha2_256 = 0x12 // multicodec code
 // errAlone says that there is no other node to ask.
 var errAlone = errors.New("no other node is in the routing table")
 
-// newDHT makes the network's own DHT: members only, under the network's prefix. Whom this node is linked with is in its routing table; it does not look
-// for more of its own accord. That would dial, now and then, most of a network of some hundred nodes, and each of those connections would become a link.
+// newDHT makes the network's own DHT: members only, under the network's prefix.
 func (o *Overlay) newDHT() (*dht.IpfsDHT, error) {
 	validators := record.NamespacedValidator{}
 	for ns, v := range o.cfg.Validators {
@@ -31,7 +30,7 @@ func (o *Overlay) newDHT() (*dht.IpfsDHT, error) {
 		dht.Validator(validators),
 		dht.ValueDatastore(newBoundedStore(maxValueBytes)),
 		dht.ProviderDatastore(newBoundedStore(maxProviderBytes)),
-		dht.DisableAutoRefresh(),
+		dht.RoutingTableRefreshPeriod(dhtRefresh),
 		dht.RoutingTableFilter(func(_ any, p peer.ID) bool { return o.admitted(p) }),
 		dht.QueryFilter(func(_ any, pi peer.AddrInfo) bool { return o.admitted(pi.ID) }),
 	)

@@ -115,12 +115,12 @@ func (p *peerLink) delay() (wait time.Duration, due bool) {
 // large one.
 func (o *Overlay) wantsMore() bool {
 	all := o.allPeers()
-	if len(all) < FullMesh {
+	if len(all) < fullMesh {
 		return true
 	}
 	n := 0
 	for _, p := range all {
-		if p.linked.Load() || p.reached.Load() {
+		if p.linked.Load() {
 			n++
 		}
 	}
@@ -130,7 +130,6 @@ func (o *Overlay) wantsMore() bool {
 // attempt makes a connection if there is none, opens the stream and serves it. An error means that the peer
 // could not be reached or does not take our frames.
 func (p *peerLink) attempt() error {
-	defer p.reached.Store(false)
 	if !p.connected() {
 		if err := p.dial(p.ctx, p.wanted); err != nil {
 			return err
@@ -192,7 +191,6 @@ func (p *peerLink) dial(ctx context.Context, wanted func() bool) error {
 	case !wanted():
 		return errUnwanted
 	}
-	p.reached.Store(true)
 	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
 	defer cancel()
 	p.mu.Lock()

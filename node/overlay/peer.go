@@ -24,7 +24,6 @@ type peerLink struct {
 	cancel context.CancelFunc
 
 	linked    atomic.Bool  // the stream to it is open
-	reached   atomic.Bool  // it is being dialled, or was and is about to be linked
 	fails     atomic.Int32 // attempts failed since the last success or poke
 	lastHeard atomic.Int64 // ns of o.ran
 	lastSent  atomic.Int64 // ns since o.started
