@@ -94,7 +94,7 @@ func (o *Overlay) watchClock(now, warned time.Time) time.Time {
 	case !warned.IsZero() && now.Sub(warned) < clockReminder:
 		return warned
 	case c.Heard == 0:
-		o.log.Warn("this node's clock seems to be wrong by more than an hour: by it the certificates of other nodes are not valid, and it cannot connect; set it", "nodes", c.Refused)
+		o.log.Warn("this node's clock, or that of those that it calls, is wrong by more than an hour: by it their certificates are not valid, and they cannot connect; set it", "nodes", c.Refused)
 	default:
 		o.log.Warn("this node's clock is wrong, or most of the others' are: set it; rooms take nothing from a leader that is 30 s ahead", "ahead", c.Ahead.Round(time.Millisecond), "heard", c.Heard)
 	}

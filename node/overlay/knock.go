@@ -25,7 +25,7 @@ const (
 func (p *peerLink) knock(lost network.Conn) {
 	ctx, cancel := context.WithTimeout(p.ctx, p.o.cfg.LostGrace)
 	defer cancel()
-	addr, ok := p.door(lost)
+	addr, sure, ok := p.door(lost)
 	if !ok {
 		return
 	}
@@ -35,6 +35,7 @@ func (p *peerLink) knock(lost network.Conn) {
 		if errors.Is(err, syscall.ECONNREFUSED) {
 			p.mu.Lock()
 			p.refused = !slices.ContainsFunc(p.conns(), overTCP)
+			p.ended = p.refused && sure
 			p.mu.Unlock()
 			p.evaluate(time.Now())
 			return
@@ -55,18 +56,20 @@ func (p *peerLink) knock(lost network.Conn) {
 }
 
 // door returns where the peer at the other end of a direct TCP connection listened: its end of the connection when this node made it, else the port
-// that the peer names, at the IP address from which it came. Another machine's refusal, behind another address, would mean nothing.
-func (p *peerLink) door(c network.Conn) (addr string, ok bool) {
+// that the peer names, at the IP address from which it came. Another machine's refusal, behind another address, would mean nothing. sure: it is the
+// peer's machine that answers there, since it has answered, or the address is one of a local network. Behind a public address at which nobody was
+// reached there may be a router, which refuses what it does not pass on.
+func (p *peerLink) door(c network.Conn) (addr string, sure, ok bool) {
 	if !overTCP(c) {
-		return "", false
+		return "", false, false
 	}
 	at, err := manet.ToNetAddr(c.RemoteMultiaddr())
 	tcp, isTCP := at.(*net.TCPAddr)
 	if err != nil || !isTCP {
-		return "", false
+		return "", false, false
 	}
 	if c.Stat().Direction == network.DirOutbound {
-		return tcp.String(), true
+		return tcp.String(), true, true
 	}
 	p.mu.Lock()
 	named := append([]ma.Multiaddr(nil), p.addrs.own...)
@@ -77,9 +80,9 @@ func (p *peerLink) door(c network.Conn) (addr string, ok bool) {
 		}
 		if a, err := manet.ToNetAddr(m); err == nil {
 			if t, isTCP := a.(*net.TCPAddr); isTCP && t.IP.Equal(tcp.IP) {
-				return t.String(), true
+				return t.String(), !manet.IsPublicAddr(m), true
 			}
 		}
 	}
-	return "", false
+	return "", false, false
 }

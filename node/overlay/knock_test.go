@@ -37,6 +37,12 @@ func TestARefusalEndsTheGrace(t *testing.T) {
 	if lose(true) {
 		t.Error("a peer whose machine says that it is gone is still up")
 	}
+	p.mu.Lock()
+	p.up, p.refused = false, true // by a machine that may be a router in front of the peer's
+	p.mu.Unlock()
+	if a.Ended(b.id) {
+		t.Error("a peer has ended at the word of another machine")
+	}
 }
 
 // Both sides of a connection find the door of a process that is gone, and hear its machine say so: nothing else would tell them within the test.

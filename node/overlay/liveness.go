@@ -238,7 +238,7 @@ func (o *Overlay) Ended(id NodeID) bool {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return !p.up && p.refused
+	return !p.up && p.refused && p.ended
 }
 
 // RTT says how long a frame takes to a node and back, smoothed; 0 when that has not been measured, and for this node.

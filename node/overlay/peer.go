@@ -36,6 +36,7 @@ type peerLink struct {
 	in      *inStream      // the stream from it
 	inLost  time.Time
 	refused bool          // since the connection broke its machine said that nobody listens there any more
+	ended   bool          // … and it is the peer's own machine that said it
 	peerInc uint64        // its incarnation, 0: never heard
 	peerHB  time.Duration // how often it sends while the link is in use
 	knows   int           // members of which it had an address when it said hello

@@ -129,13 +129,14 @@ func (h *Host) silent(n rooms.NodeID, d time.Duration) bool {
 }
 
 // left reports whether nobody can sit at another node any more: it has not been heard for the lease, or for a moment since its process ended. Half
-// of that is enough for who is asked: another may have lost sight of it earlier.
+// of that is enough for who is asked: another may have lost sight of it earlier. Nor does who has just started take anybody for gone: the two may not
+// have found each other yet.
 func (h *Host) left(n rooms.NodeID, asked bool) bool {
 	lease, ended := h.cfg.Lease, min(endedLease, h.cfg.Lease)
 	if asked {
 		lease, ended = lease/2, ended/2
 	}
-	return h.silent(n, lease) || h.silent(n, ended) && h.cfg.Net.Ended(n)
+	return h.silent(n, lease) && time.Since(h.from) >= lease || h.silent(n, ended) && h.cfg.Net.Ended(n)
 }
 
 // nodesVersion changes with every change of the nodes that there are and are up.

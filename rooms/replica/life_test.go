@@ -197,3 +197,31 @@ func TestARestartedNodeLearnsWhoLeads(t *testing.T) {
 		w.eventually("it knows who leads the directory, though nothing is ordered", 10*time.Second, func() bool { return !h.Dir().Status().Leader.IsZero() })
 	})
 }
+
+// TestWhoHasJustStartedTakesNobodyForGone: the controllers have been restarted together and have not found the node yet at which somebody sits.
+func TestWhoHasJustStartedTakesNobodyForGone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, id := newWorld(t).four("lobby")
+		w.join("n5", id)
+		w.enter("n5", id, "bob")
+		all := []string{"n1", "n2", "n3", "n4"}
+		for _, n := range all {
+			w.kill(n)
+		}
+		w.lan.set(node("n5"), false)
+		time.Sleep(time.Minute)
+		for _, n := range all {
+			w.start(n)
+		}
+		r1 := w.open("n1", id, "ann")
+		here := func() (in bool) {
+			r1.View(func(s *rooms.State) { _, in = s.Occupant("bob") })
+			return in
+		}
+		time.Sleep(2 * time.Second) // the lease is 5 s here, and half of it for who is asked
+		if !here() {
+			t.Fatal("bob was taken out at once")
+		}
+		w.eventually("bob is gone", 20*time.Second, func() bool { return !here() })
+	})
+}
