@@ -135,7 +135,7 @@ func loginText(err error) string {
 	case errs.NickInUse:
 		return "your nick belongs to somebody else: change it first"
 	case errs.Frozen, errs.Timeout:
-		return "too few nodes of the network can be reached: try again later"
+		return login.TooFew
 	}
 	return "something went wrong here: try again later"
 }

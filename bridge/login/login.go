@@ -31,6 +31,9 @@ var (
 	ErrUnreachable = errors.New("none of the nodes that hold the account's keys answers: try again when one of them is back")
 )
 
+// TooFew is what people are told who cannot log in, or get an account, because the directory is frozen.
+const TooFew = "too few nodes of the network can be reached: try again later"
+
 // Hash names a SCRAM hash function.
 type Hash string
 

@@ -14,6 +14,7 @@ import (
 
 	"warren/bridge/login"
 	"warren/bridge/names"
+	"warren/rooms/errs"
 )
 
 // authenticate runs one SASL exchange (RFC 6120 §6.4). ok false: the client was told why and may try again. An error ends the stream.
@@ -107,6 +108,10 @@ func saslFailureOf(err error) *element {
 		return saslFailure("temporary-auth-failure", login.ErrBusy.Error())
 	case errors.Is(err, login.ErrUnreachable):
 		return saslFailure("temporary-auth-failure", login.ErrUnreachable.Error())
+	}
+	switch errs.Of(err) {
+	case errs.Frozen, errs.Timeout:
+		return saslFailure("temporary-auth-failure", login.TooFew)
 	}
 	return saslFailure("temporary-auth-failure", "")
 }
