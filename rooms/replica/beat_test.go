@@ -80,7 +80,7 @@ func TestTicksGoOnWithAnotherLeader(t *testing.T) {
 		r := w.enter("n1", id, "ann")
 		w.do(r, "", "ann", &rooms.Configure{Ticks: new(uint8(10))})
 		time.Sleep(2 * time.Second)
-		lead := w.name(r.Status().Leader)
+		lead := w.leader(r)
 		if lead == "n1" {
 			r = w.enter("n2", id, "bob")
 		} else {

@@ -17,7 +17,7 @@ func TestAFullDiskStopsTheRoomHereAndNotElsewhere(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, id := newWorld(t).four("lobby")
 		r1 := w.open("n1", id, "ann")
-		leader := w.name(r1.Status().Leader)
+		leader := w.leader(r1)
 		bad := w.hosts[leader].Get(id)
 		var frozen atomic.Bool
 		bad.WatchFrozen(frozen.Store)

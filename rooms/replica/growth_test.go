@@ -52,7 +52,7 @@ func TestRoomGrowsSurvivesItsLeaderAndCatchesUp(t *testing.T) {
 			}
 		})
 		w.do(ro, "", "bob", &rooms.Enter{})
-		name := w.name(r1.Status().Leader)
+		name := w.leader(r1)
 		var acked []string
 		for i := range 60 {
 			if i == 20 {
@@ -127,7 +127,7 @@ func TestALeaderDiesBetweenAChangeAndItsWitness(t *testing.T) {
 		w.eventually("raft knows them for good: until then nobody can do without the only controller that there was", time.Minute, func() bool {
 			return sealed(r1) && sealed(h1.Dir())
 		})
-		w.kill(w.name(r1.Status().Leader))
+		w.kill(w.leader(r1))
 		w.eventually("another leader tells it", time.Minute, func() bool {
 			for _, h := range w.hosts {
 				if rec, err := h.record(id); err != nil || len(rec.Now) != 4 {

@@ -216,7 +216,7 @@ func TestWhoWasAwayForSecondsTakesPackedTicks(t *testing.T) {
 		w.enter("n5", id, "eve")
 		w.do(r, "", "ann", &rooms.Configure{Ticks: new(uint8(20))})
 		away := "n2"
-		if w.name(r.Status().Leader) == away {
+		if w.leader(r) == away {
 			away = "n3"
 		}
 		for i := range 4 {

@@ -29,7 +29,7 @@ func TestAnIdleRoomIsParkedAndWakesWhenItIsWanted(t *testing.T) {
 				if n := w.lan.orders.Load() - before; n > 0 {
 					t.Errorf("%d messages between controllers in an idle minute", n)
 				}
-				trouble(w, w.name(r.Status().Leader), r)
+				trouble(w, w.leader(r), r)
 				time.Sleep(time.Minute)
 				for range 3 {
 					began := time.Now()

@@ -246,6 +246,13 @@ func (w *world) talk(name string, id rooms.RoomID, word string, n int) *Replica 
 	return r
 }
 
+// leader waits until the copy knows who leads the room, and names that one.
+func (w *world) leader(r *Replica) string {
+	w.t.Helper()
+	w.eventually("somebody leads", 5*time.Second, func() bool { return !r.Status().Leader.IsZero() })
+	return w.name(r.Status().Leader)
+}
+
 func (w *world) name(id rooms.NodeID) string {
 	for n := range w.hosts {
 		if node(n) == id {
