@@ -8,6 +8,9 @@ import (
 	"warren/test/world"
 )
 
+// ticking is the room that ticks.
+const ticking = "room0"
+
 // clock is who makes the first room, and has it tick as long as people act.
 type clock struct {
 	w *world.World
@@ -21,7 +24,7 @@ func clockmaker(w *world.World, c Config) *clock {
 		return nil
 	}
 	k := &clock{w, w.User("clock").WithAccount(), c}
-	k.u.On("n1").Join("room0")
+	k.u.On("n1").Join(ticking)
 	k.set(uint8(c.Ticks))
 	return k
 }
@@ -35,12 +38,12 @@ func (k *clock) stop() {
 
 // set asks until it is done: nodes may be about to find each other again.
 func (k *clock) set(perSecond uint8) {
-	k.w.Eventually(fmt.Sprintf("room0 ticks %d times a second", perSecond), settleTime, func() bool {
+	k.w.Eventually(fmt.Sprintf("%s ticks %d times a second", ticking, perSecond), settleTime, func() bool {
 		for i := range k.c.Nodes {
 			if k.u.TryOn(fmt.Sprint("n", 1+i)) != nil {
 				continue
 			}
-			s, err := k.u.TryJoin("room0")
+			s, err := k.u.TryJoin(ticking)
 			if err != nil {
 				continue
 			}
