@@ -270,3 +270,39 @@ func TestTalkThatWaitsTooLongOrTooMuchIsWithdrawnOrRefused(t *testing.T) {
 		w.do(rs[0], "", "ann", &rooms.Say{Text: "as ever"})
 	})
 }
+
+// TestASpoiledCopyWithdrawsNothing: a leader that cheats orders what a node said, with another signature or one for another epoch, as void. That says
+// nothing of what the node itself has signed.
+func TestASpoiledCopyWithdrawsNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, id := newWorld(t).four("lobby")
+		r, s := w.seat("n1", "ann", id)
+		w.lan.split(node("n1"))
+		w.eventually("ann's node knows", 10*time.Second, s.isFrozen)
+		say(r, "ann", "wait for me")
+		w.eventually("it is shown", time.Second, func() bool { return s.has("ann: wait for me") })
+		waits := func(change func(*rooms.Request)) (still bool) {
+			r.wait(func() {
+				i := slices.IndexFunc(r.out.pending, func(w *wish) bool { return w.said })
+				if i < 0 {
+					return
+				}
+				req := r.out.pending[i].req
+				change(&req)
+				r.decided(&rooms.Decision{Batch: rooms.Batch{Requests: []rooms.Request{req}}, Verdicts: rooms.Verdicts{byte(errs.Void)}}, r.counter())
+				still = slices.ContainsFunc(r.out.pending, func(w *wish) bool { return w.said })
+			})
+			return still
+		}
+		if !waits(func(req *rooms.Request) { req.Sig = make([]byte, 64) }) {
+			t.Error("withdrawn for a copy with another signature")
+		}
+		if !waits(func(req *rooms.Request) { req.Epoch++ }) {
+			t.Error("withdrawn for a copy of another epoch")
+		}
+		if waits(func(*rooms.Request) {}) {
+			t.Error("void as it was signed, and it still waits")
+		}
+		w.lan.split()
+	})
+}
