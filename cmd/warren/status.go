@@ -101,7 +101,7 @@ func printClock(c *call, k clockInfo) (err error) {
 	switch {
 	case !k.Wrong:
 	case k.Heard == 0:
-		_, err = fmt.Fprintf(c.out, "\nThe clock of this node seems to be wrong by more than an hour: by it the certificates of %d other nodes are not valid, and it cannot connect. Set it.\n", k.Refused)
+		_, err = fmt.Fprintf(c.out, "\nThe clock of this node, or that of those that it calls, is wrong by more than an hour: by it the certificates of %d nodes are not valid, and they cannot connect. Set it.\n", k.Refused)
 	case off > 0:
 		_, err = fmt.Fprintf(c.out, "\nThe clock of this node is %v ahead of most others (%d heard): set it.\n", off, k.Heard)
 	default:

@@ -2,6 +2,7 @@ package order_test
 
 import (
 	"crypto/ed25519"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -316,6 +317,24 @@ func (c *cluster) tick(n int) {
 		}
 		c.deliver()
 	}
+}
+
+// rejoins waits until the node's life has ended, for that reason, begins the next one and waits until that votes.
+func (c *cluster) rejoins(h *host, why error) {
+	c.t.Helper()
+	c.until("the life ends", func() bool { return h.broken != nil })
+	if !errors.Is(h.broken, why) {
+		c.t.Fatalf("broken: %v, want %v", h.broken, why)
+	}
+	h.disk = h.disk.Drop()
+	h.start()
+	c.until("it votes again", func() bool {
+		s := h.ctl.Status()
+		return s.Role == order.Follower && s.Self.Incarnation > 0 && c.leader().ctl.Status().Settled
+	})
+	c.say(2)
+	c.tick(5)
+	c.same()
 }
 
 // leader waits until one of the running nodes leads and is settled.

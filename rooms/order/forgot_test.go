@@ -42,24 +42,6 @@ func (c *cluster) backups() (out []*host) {
 	return out
 }
 
-// rejoins ends the life that has forgotten something and waits until the next one votes.
-func (c *cluster) rejoins(h *host) {
-	c.t.Helper()
-	c.until("the node sees that its disk is old", func() bool { return h.broken != nil })
-	if !errors.Is(h.broken, order.ErrForgot) {
-		c.t.Fatalf("broken: %v", h.broken)
-	}
-	h.disk = h.disk.Drop()
-	h.start()
-	c.until("it votes again", func() bool {
-		s := h.ctl.Status()
-		return s.Role == order.Follower && s.Self.Incarnation > 0 && c.leader().ctl.Status().Settled
-	})
-	c.say(2)
-	c.tick(5)
-	c.same()
-}
-
 func TestOldDiskIsNoticedByTheLeadersWord(t *testing.T) {
 	c := newCluster(t, 4, 4)
 	c.say(5)
@@ -67,7 +49,7 @@ func TestOldDiskIsNoticedByTheLeadersWord(t *testing.T) {
 	old := victim.backup()
 	c.say(20)
 	victim.bringBack(old)
-	c.rejoins(victim)
+	c.rejoins(victim, order.ErrForgot)
 }
 
 func TestOldDiskIsNoticedByItsOwnSignature(t *testing.T) {
@@ -88,7 +70,7 @@ func TestOldDiskIsNoticedByItsOwnSignature(t *testing.T) {
 		t.Fatalf("broken: %v", victim.broken)
 	}
 	l.start()
-	c.rejoins(victim)
+	c.rejoins(victim, order.ErrForgot)
 }
 
 // TestWhoDoesNotLeadMakesNobodyDoubtItsDisk: a backup that plays the leader, towards one that leads and towards one that follows, all fresh from their disks.

@@ -190,19 +190,8 @@ func TestDivergedControllerComesBackWithANewLife(t *testing.T) {
 	}
 	_ = victim.ctl.Step(c.now, liar.id, order.CertOf(4, other, rooms.MakeCertificate(sigs)))
 	victim.turn()
-	if !errors.Is(victim.broken, order.ErrDiverged) {
-		t.Fatalf("broken: %v", victim.broken)
-	}
 	c.drop = nil
-	victim.disk = victim.disk.Drop()
-	victim.start()
-	c.until("it votes again", func() bool {
-		s := victim.ctl.Status()
-		return s.Role == order.Follower && s.Self.Incarnation > 0 && c.leader().ctl.Status().Settled
-	})
-	c.say(2)
-	c.tick(5)
-	c.same()
+	c.rejoins(victim, order.ErrDiverged)
 }
 
 func TestLeaderThatIsReplacedHandsOver(t *testing.T) {

@@ -26,7 +26,7 @@ func (r *Replica) lostController(id rooms.NodeID) {
 	if id != r.leader && (id != r.lastLed || !r.leader.IsZero()) { // who has campaigned already has made the others forget who led
 		return
 	}
-	if r.ctl == nil || r.left() {
+	if r.ctl == nil || r.replaced() {
 		r.setLeader(rooms.NodeID{})
 		r.out.resendSoon()
 	}

@@ -13,7 +13,7 @@ import (
 func (r *Replica) tickFrozen(now time.Time) {
 	r.tickCut(now)
 	waiting := len(r.out.pending) > 0 && (now.Sub(r.out.pending[0].since) > frozenAfter || r.frozen && r.out.pending[0].since.Before(r.healed))
-	leaderless := r.frozen && r.ctl != nil && !r.left() && r.ctl.Leader().IsZero()
+	leaderless := r.frozen && r.ctl != nil && !r.replaced() && r.ctl.Leader().IsZero()
 	frozen := r.cut || waiting || leaderless || r.broken != nil
 	if frozen == r.frozen {
 		return

@@ -79,7 +79,7 @@ func (r *Replica) endorsed(e endorse) {
 		under = append(under, p)
 	}
 	i := slices.IndexFunc(under, func(p *petition) bool { return p != nil && p.kind == e.Kind && p.thing == e.Thing })
-	if i < 0 || !slices.Contains(r.controllers(), e.E.Node) || !e.E.OK(r.id, e.Kind, e.Thing, r.present(0)) {
+	if i < 0 || !slices.Contains(r.controllers(), e.E.Node) || !e.E.OK(r.id, e.Kind, e.Thing, r.endorsedAt(0)) {
 		return
 	}
 	under[i].got[e.E.Node] = e.E
@@ -109,14 +109,14 @@ func (r *Replica) judge(from rooms.NodeID, a ask) (e endorse, ok bool) {
 		e.Thing, ok = r.seesSilence(from, a.Body)
 	}
 	if ok {
-		e.E = rooms.Endorse(r.id, e.Kind, e.Thing, r.present(used), r.h.cfg.Key)
+		e.E = rooms.Endorse(r.id, e.Kind, e.Thing, r.endorsedAt(used), r.h.cfg.Key)
 	}
 	return e, ok
 }
 
-// present is the time at which something is endorsed, in ms, later than after. It is judged by the room's time, which is ahead of this node's clock for
+// endorsedAt is the time at which something is endorsed, in ms, later than after. It is judged by the room's time, which is ahead of this node's clock for
 // as long as whoever controlled the room alone once had a clock that was.
-func (r *Replica) present(after int64) int64 { return max(r.h.Now(), r.chain.Time, after+1) }
+func (r *Replica) endorsedAt(after int64) int64 { return max(r.h.Now(), r.chain.Time, after+1) }
 
 // agreesTo reports whether this node would take the step too, by what it sees itself. Half the time of being away is enough: the leader may have lost
 // sight of a node earlier.

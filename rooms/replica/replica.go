@@ -262,8 +262,8 @@ func (r *Replica) unheard() error {
 
 func (r *Replica) controllers() []rooms.NodeID { return r.chain.Machine.Base().Controllers }
 
-// left reports whether the controller here is none of the room's any more, and only waits to be dismissed: nobody tells it who leads.
-func (r *Replica) left() bool {
+// replaced reports whether the controller here is none of the room's any more, and only waits to be dismissed: nobody tells it who leads.
+func (r *Replica) replaced() bool {
 	return r.ctl != nil && r.recruit == nil && !slices.Contains(r.controllers(), r.h.self)
 }
 

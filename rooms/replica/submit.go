@@ -112,7 +112,7 @@ func (r *Replica) answered(from rooms.NodeID, a answer) {
 	if a.Kind == errs.Void {
 		r.unspoken(a.ID)
 	}
-	if (r.ctl == nil || r.left()) && !a.Leader.IsZero() && r.h.alive(a.Leader) { // a backup may not have noticed yet that its leader is down
+	if (r.ctl == nil || r.replaced()) && !a.Leader.IsZero() && r.h.alive(a.Leader) { // a backup may not have noticed yet that its leader is down
 		r.setLeader(a.Leader)
 	}
 }

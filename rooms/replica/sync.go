@@ -122,7 +122,7 @@ func (r *Replica) headFrom(from rooms.NodeID, hd head) {
 	case from == r.source:
 		r.denied = now
 	}
-	if orders && !hd.Leader.IsZero() && (r.ctl == nil || r.left()) && r.h.alive(hd.Leader) {
+	if orders && !hd.Leader.IsZero() && (r.ctl == nil || r.replaced()) && r.h.alive(hd.Leader) {
 		r.setLeader(hd.Leader)
 	}
 	if hd.Height > r.chain.Height {

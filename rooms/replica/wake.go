@@ -214,7 +214,7 @@ func (r *Replica) dropAside() []inFrame {
 func (r *Replica) ledBy() rooms.NodeID {
 	leader := r.ctl.Leader()
 	switch {
-	case (leader.IsZero() || !r.h.alive(leader)) && r.left() && r.leader != r.h.self:
+	case (leader.IsZero() || !r.h.alive(leader)) && r.replaced() && r.leader != r.h.self:
 		return r.leader // as those say who control the room now
 	case r.waking == nil || !leader.IsZero():
 		return leader
